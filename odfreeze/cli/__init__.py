@@ -1,0 +1,148 @@
+"""The command line: ``odfreeze COMMAND …``.
+
+Each command is a module of this package with ``HELP``, ``add_arguments(parser)`` and
+``run(args) -> int``. Only the module of the command that was asked for is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from odfreeze.errors import OdfreezeError, UsageError
+
+__all__ = ["COMMANDS", "build_parser", "main"]
+
+#: Every command with its line in ``odfreeze --help``, in the order of the work.
+COMMANDS: dict[str, str] = {
+    "preview": "show which variables each pattern matches, from the checkpoint alone",
+    "set": "rewrite fields of a pipeline.config and not one byte else",
+    "stage": "write the configs of a staged fine-tuning",
+    "train": "train with the real OD API, the freezing enforced, then verify",
+    "verify": "prove that frozen values did not change by one bit",
+    "demo": "all of it on a small dataset made on the spot",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are :class:`UsageError`, with a suggestion for a misspelt flag."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError in place of argparse's usage text and exit."""
+        hint = ""
+        unknown = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
+        if unknown:
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            near = difflib.get_close_matches(unknown.group(1), flags, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"{message}{hint} (see `{self.prog} --help`)")
+
+
+def build_parser(command: str) -> argparse.ArgumentParser:
+    """Returns the parser of one command, importing its module."""
+    module = importlib.import_module(f"odfreeze.cli.{command}")
+    parser = _Parser(
+        prog=f"odfreeze {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+      argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+      Exit status: 0 fine, 1 a check, a verification or a run failed, 2 wrong usage or
+      unreadable input, 130 interrupted.
+    """
+    arguments = [_underscored(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name no terminal can show must not end a run
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _dispatch(arguments)
+    except OdfreezeError as error:
+        sys.stdout.flush()
+        print(f"odfreeze: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("odfreeze: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has gone: not our failure
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"odfreeze: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if os.environ.get("ODFREEZE_DEBUG"):
+            raise
+        print(
+            f"odfreeze: a fault of odfreeze itself: {type(error).__name__}: {error}"
+            " (ODFREEZE_DEBUG=1 shows where; please report it)",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments[0] in ("--version", "-V"):
+        from odfreeze import __version__
+
+        print(f"odfreeze {__version__}")
+        return 0
+    command, *rest = arguments
+    if command not in COMMANDS:
+        near = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"there is no command {command!r}{hint} (see `odfreeze --help`)")
+    try:
+        args = build_parser(command).parse_args(rest)
+    except SystemExit as exit_:  # argparse's own --help ends this way
+        return int(exit_.code or 0)
+    status: int = args.run(args)
+    sys.stdout.flush()
+    return status
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "usage: odfreeze COMMAND [ARGUMENTS]",
+        "",
+        "Freezing for the TensorFlow Object Detection API.",
+        "",
+        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
+        "",
+        "`odfreeze COMMAND --help` tells more about one; `odfreeze --version` tells the version.",
+    ]
+    return "\n".join(lines)
+
+
+def _underscored(argument: str) -> str:
+    """Returns a flag spelt as the OD API spells flags.
+
+    >>> _underscored("--model-dir=my-dir")
+    '--model_dir=my-dir'
+    """
+    if not argument.startswith("--") or argument == "--":
+        return argument
+    flag, equals, value = argument.partition("=")
+    return "--" + flag[2:].replace("-", "_") + equals + value
