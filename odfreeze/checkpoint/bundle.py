@@ -6,6 +6,7 @@ Source: TensorFlow's ``core/protobuf/tensor_bundle.proto``, ``core/framework/typ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -31,6 +32,14 @@ DTYPES: dict[int, str] = {
 }  # fmt: skip
 _VERSION = 1  # kTensorBundleVersion: the newest form of bundle there is
 _DIMENSIONS_MOST = 254  # TensorShape::MaxDimensions()
+
+#: What follows dtype and shape as TensorFlow writes it: shard (18), offset (20), size (28) and
+#: crc32c (35), each at most once; numbers in the shortest form, below 2**63.
+_REST = re.compile(
+    rb"(?:\x18([\x00-\x7f]))?(?:\x20[\x80-\xff]{0,8}[\x00-\x7f])?"
+    rb"(?:\x28([\x80-\xff]{0,8}[\x00-\x7f]))?\x35.{4}",
+    re.DOTALL,
+).fullmatch
 
 #: A part of a partitioned variable: (start, length) for each dimension; length -1 is all of it.
 Slice = tuple[tuple[int, int], ...]
@@ -92,24 +101,21 @@ class Bundle(Mapping[str, Entry]):
                 f"{path} cannot be read: {error.strerror or error}", path=path
             ) from None
         self.prefix = prefix
-        self._values: dict[str, bytes] = {}
-        self._parts: dict[bytes, bytes] = {}
         self._decoded: dict[str, Entry] = {}
-        self._kinds: dict[bytes, tuple[str, tuple[int, ...], int]] = {}
+        self._kinds: dict[bytes, tuple[str, tuple[int, ...], bytes | None]] = {}
         table = read_table(data, path)
-        key, value = next(table, (b"\0", b""))
-        if key:
+        header = table.pop(b"", None)
+        if header is None:
             raise self._corrupt("it has no header")
-        self.shards = self._read_header(value)
-        values = self._values
-        for key, value in table:
-            if key[0]:
-                try:
-                    values[key.decode()] = value
-                except UnicodeDecodeError:
-                    raise self._corrupt(f"the key {key!r} is not UTF-8") from None
-            else:  # an ordered code of (0, name, slice)
-                self._parts[key] = value
+        self.shards = self._read_header(header)
+        try:
+            self._values: dict[str, bytes] = {
+                key.decode(): value for key, value in table.items() if key[0]
+            }
+        except UnicodeDecodeError as error:
+            raise self._corrupt(f"the key {error.object!r} is not UTF-8") from None
+        # The others are parts of partitioned tensors: ordered codes of (0, name, slice).
+        self._parts = {key: value for key, value in table.items() if not key[0]}
 
     def __getitem__(self, key: str) -> Entry:
         """Returns a tensor's entry; CheckpointCorruptError when it cannot be decoded."""
@@ -150,44 +156,23 @@ class Bundle(Mapping[str, Entry]):
           CheckpointCorruptError: As for the whole entry.
         """
         value = self._values[key]
-        # TensorFlow writes 08 dtype 12 length shape [18 shard] [20 offset] [28 size] 35 crc32c.
-        # Equal heads (dtype and shape) are decoded once; anything else goes the long way.
-        head = value[: 4 + value[3]] if len(value) > 4 else b""
-        known = self._kinds.get(head)
+        # Equal beginnings (dtype and shape) are decoded once; what follows them is held
+        # against the form that TensorFlow writes, and anything else goes the long way.
+        stop = 4 + value[3] if len(value) > 4 else 0
+        known = self._kinds.get(value[:stop])
         if known is not None:
-            dtype, shape, size = known
-            numbers = {0x18: 0, 0x20: 0, 0x28: 0}
-            position, end = len(head), len(value) - 5
-            try:
-                while position < end:
-                    tag = value[position]
-                    byte = value[position + 1]
-                    position += 2
-                    number = byte & 0x7F
-                    shift = 7
-                    while byte > 0x7F:
-                        byte = value[position]
-                        position += 1
-                        number |= (byte & 0x7F) << shift
-                        shift += 7
-                    if tag not in numbers or number >> 63:
-                        break
-                    numbers[tag] = number
-                else:
-                    if (
-                        position == end
-                        and value[end] == 0x35
-                        and numbers[0x18] < self.shards
-                        and numbers[0x28] == size
-                    ):
-                        return dtype, shape
-            except IndexError:
-                pass
+            match = _REST(value, stop)
+            if match is not None and match[2] == known[2]:
+                shard = match[1]
+                if shard is None or shard[0] < self.shards:
+                    return known[0], known[1]
         entry = self[key]
         width = DTYPE_BYTES.get(entry.dtype)
-        plain = len(head) >= 4 and head[0] == 0x08 and head[2] == 0x12 and max(head[1:4:2]) < 0x80
-        if width and plain and not entry.slices:
-            self._kinds[head] = entry.dtype, entry.shape, width * prod(entry.shape)
+        head = value[:stop]
+        plain = stop and head[0] == 0x08 and head[2] == 0x12 and max(head[1:4:2]) < 0x80
+        match = _REST(value, stop) if width and plain and not entry.slices else None
+        if match is not None:
+            self._kinds[head] = entry.dtype, entry.shape, match[2]
         return entry.dtype, entry.shape
 
     def _read_header(self, value: bytes) -> int:

@@ -14,6 +14,9 @@ __all__ = ["GRAPH_KEY", "GraphError", "Node", "names", "object_paths", "parse_gr
 #: The key of the object graph, a scalar string tensor.
 GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
+#: How the attribute of nearly every variable begins: its own name, then the tag of full_name.
+_USUAL = b"\x0a\x0eVARIABLE_VALUE\x12"
+
 
 class GraphError(ValueError):
     """The bytes are no object graph."""
@@ -63,19 +66,19 @@ def names(data: bytes) -> dict[str, str]:
             while position < stop:
                 tag = data[position]
                 length = data[position + 1] if position + 1 < stop else 0x80
-                if tag in (0x0A, 0x1A) and length < 0x80:  # child or slot variable: nearly all
+                if tag == 0x0A and length < 0x80:  # a child: nearly all that there is
                     position += 2 + length
-                    continue
-                if tag == 0x12:
+                elif tag == 0x12:
                     length, start = varint(data, position + 1, stop)
                     position = start + length
-                    if position <= stop:
-                        full_name, key = _attribute(data, start, position)
-                        if key:
-                            found[key] = full_name
-                    continue
-                tag, position = varint(data, position, stop)
-                position = _skip(data, position, stop, tag)
+                    if position > stop:
+                        break
+                    full_name, key = _attribute(data, start, position)
+                    if key:
+                        found[key] = full_name
+                else:
+                    tag, position = varint(data, position, stop)
+                    position = _skip(data, position, stop, tag)
             if position != stop:
                 raise GraphError("a field runs past the end of its node")
     except (WireError, UnicodeDecodeError) as error:
@@ -149,6 +152,18 @@ def _skip(data: bytes, position: int, end: int, tag: int) -> int:
 
 def _attribute(data: bytes, start: int, end: int) -> tuple[str, str]:
     """Returns full name and checkpoint key of a serialized tensor."""
+    if data.startswith(_USUAL, start):
+        middle = start + len(_USUAL)
+        if middle < end:
+            stop = middle + 1 + data[middle]
+            if data[middle] < 0x80 and stop + 1 < end and data[stop] == 0x1A:
+                length = data[stop + 1]
+                first = stop + 2
+                if length > 0x7F and first < end:  # keys are often longer than 127 bytes
+                    length += (data[first] - 1) << 7
+                    first += 1
+                if data[first - 1] < 0x80 and first + length == end:
+                    return data[middle + 1 : stop].decode(), data[first:end].decode()
     full_name = key = ""
     for number, kind, a, b in fields(data, start, end):
         if kind == 2 and number == 2:

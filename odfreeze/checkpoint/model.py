@@ -37,11 +37,10 @@ _TF1_SLOT = re.compile(
 _TF1_POWER = re.compile(r"beta[12]_power(?:_\d+)?")
 _DIGITS = re.compile(r"(\d+)")
 _NUMBERLESS = frozenset({"string", "resource", "variant"})
-_INTEGERS = ("int", "uint", "bool", "qint", "quint")
-
-
-#: What a variable is taken for: (checkpoint key, object path, name).
-_Found = tuple[str, str, str | None]
+_INTEGERS = frozenset({
+    "int4", "int8", "int16", "int32", "int64", "uint4", "uint8", "uint16", "uint32", "uint64",
+    "bool", "qint8", "qint16", "qint32", "quint8", "quint16",
+})  # fmt: skip
 
 
 def model_variables(
@@ -65,27 +64,28 @@ def model_variables(
       CheckpointCorruptError: An entry cannot be decoded.
     """
     found = _of_names(bundle) if by_name else _of_objects(bundle)
-    if not by_name and names:
-        order = {key: position for position, key in enumerate(names)}
-        found = [(key, path, names.get(key) or None) for key, path, _ in found]
-        found.sort(key=lambda item: order.get(item[0], len(order)))
-        found = _together(found)
+    if by_name:
+        ordered = sorted(found.items(), key=lambda item: natural(item[0]))
+    elif names:
+        in_graph = {key: found[key] for key in names if key in found}
+        rest = {key: path for key, path in found.items() if key not in in_graph}
+        ordered = _together([*in_graph.items(), *rest.items()])
     else:
-        found.sort(key=lambda item: natural(item[1]))
+        ordered = sorted(found.items(), key=lambda item: natural(item[1]))
     variables: list[Variable] = []
-    for key, path, name in found:
+    for key, path in ordered:
         dtype, shape = bundle.kind(key)
         if dtype in _NUMBERLESS:
             continue
+        name = path if by_name else names.get(key) or None
         layer, _, last = path.rpartition("/")
-        if name is not None:
+        statistic = last in _STATISTICS
+        if not statistic and name is not None and not by_name:
             scope, _, tail = name.rpartition("/")
+            statistic = tail in _STATISTICS
             if last.isdigit():  # a bare list of variables, as in some SavedModels
-                layer, last = scope, tail
-        else:
-            tail = last
-        statistic = last in _STATISTICS or tail in _STATISTICS
-        learns = not statistic and not dtype.startswith(_INTEGERS)
+                layer = scope
+        learns = not statistic and dtype not in _INTEGERS
         variables.append(
             Variable(name, path, shape, dtype, learns, statistic, layer, len(variables))
         )
@@ -103,32 +103,28 @@ def natural(text: str) -> list[str | int]:
     return parts
 
 
-def _of_objects(bundle: Bundle) -> list[_Found]:
+def _of_objects(bundle: Bundle) -> dict[str, str]:
+    """Returns checkpoint key to object path of the model's variables."""
     cut = -len(VALUE_SUFFIX)
-    pairs = [(key, key[:cut]) for key in bundle if key.endswith(VALUE_SUFFIX) and _SLOT not in key]
-    below_model = [pair for pair in pairs if pair[1].startswith("model/")]
-    found: list[_Found] = [
-        (key, path, None)
-        for key, path in below_model or pairs
-        if "ptimizer" not in path or _OPTIMIZERS.isdisjoint(path.split("/"))
-    ]
-    if below_model:
-        return found
-    return [
-        item
-        for item in found
-        if not item[1].startswith(_METRICS) and not _is_counter(bundle, item[0], item[1])
-    ]
+    found = {key: key[:cut] for key in bundle if key.endswith(VALUE_SUFFIX) and _SLOT not in key}
+    below_model = {key: path for key, path in found.items() if path.startswith("model/")}
+    return {
+        key: path
+        for key, path in (below_model or found).items()
+        if ("ptimizer" not in path or _OPTIMIZERS.isdisjoint(path.split("/")))
+        and (below_model or not (path.startswith(_METRICS) or _is_counter(bundle, key, path)))
+    }
 
 
-def _of_names(bundle: Bundle) -> list[_Found]:
-    return [
-        (key, key, key)
+def _of_names(bundle: Bundle) -> dict[str, str]:
+    """Returns the same for a name-based checkpoint: key and path are both the name."""
+    return {
+        key: key
         for key in bundle
         if not _TF1_SLOT.search(key)
         and key.rpartition("/")[0] not in bundle  # a slot of an optimizer by another name
         and not _is_counter(bundle, key, key)
-    ]
+    }
 
 
 def _is_counter(bundle: Bundle, key: str, path: str) -> bool:
@@ -138,24 +134,29 @@ def _is_counter(bundle: Bundle, key: str, path: str) -> bool:
     if _TF1_POWER.fullmatch(path) or path in _COUNTERS:
         return True
     dtype, shape = bundle.kind(key)
-    return shape == () and dtype.startswith(_INTEGERS)
+    return shape == () and dtype in _INTEGERS
 
 
-def _together(found: list[_Found]) -> list[_Found]:
+def _together(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Sorts so that what shares a path prefix is together, in order of first appearance.
 
     The graph numbers objects breadth first, which scatters the layers of a head.
     """
-    layers: dict[str, list[_Found]] = {}
+    layers: dict[str, list[tuple[str, str]]] = {}
     for item in found:
-        layers.setdefault(item[1].rpartition("/")[0], []).append(item)
-    rank: dict[str, int] = {}
-    keys: dict[str, tuple[int, ...]] = {}
+        layer = item[1].rpartition("/")[0]
+        if layer in layers:
+            layers[layer].append(item)
+        else:
+            layers[layer] = [item]
+    keys: dict[str, tuple[int, ...]] = {"": ()}  # of a prefix: its and its parents' ranks
     for layer in layers:
-        key = []
-        prefix = ""
-        for part in layer.split("/"):
-            prefix = f"{prefix}/{part}"
-            key.append(rank.setdefault(prefix, len(rank)))
-        keys[layer] = tuple(key)
+        missing = []
+        prefix = layer
+        while prefix not in keys:
+            missing.append(prefix)
+            prefix = prefix.rpartition("/")[0]
+        key = keys[prefix]
+        for prefix in reversed(missing):
+            key = keys[prefix] = (*key, len(keys))
     return [item for layer in sorted(layers, key=keys.__getitem__) for item in layers[layer]]

@@ -11,8 +11,6 @@ Source: TensorFlow's ``core/lib/io/table_builder.cc``, ``format.cc`` and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import google_crc32c
 
 from odfreeze.checkpoint.wire import WireError, varint
@@ -40,15 +38,15 @@ def masked(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def read_table(data: bytes, path: str) -> Iterator[tuple[bytes, bytes]]:
+def read_table(data: bytes, path: str) -> dict[bytes, bytes]:
     """Reads all entries of a table.
 
     Args:
       data: The whole file.
       path: Its path, for messages.
 
-    Yields:
-      ``(key, value)`` in ascending order of the keys.
+    Returns:
+      Key to value, in ascending order of the keys.
 
     Raises:
       CheckpointCorruptError: A place, a length or a checksum is wrong.
@@ -70,11 +68,12 @@ def read_table(data: bytes, path: str) -> Iterator[tuple[bytes, bytes]]:
         raise _corrupt(path, footer, f"in the footer, {error}") from None
     if end + _TRAILER_BYTES != footer:
         raise _corrupt(path, footer, "the footer does not lead to an index block")
-    last = b""
-    first = True
-    written = 0  # where the data block before ended: no block is read twice
     allowed = _KEYS_MOST * len(data)
-    for _, handle in _entries(_block(data, start, end, path), path, start):
+    handles: dict[bytes, bytes] = {}
+    _read_block(_block(data, start, end, path), path, start, handles, allowed)
+    entries: dict[bytes, bytes] = {}
+    written = 0  # where the data block before ended: no block is read twice
+    for handle in handles.values():
         try:
             block_start, block_end, rest = _handle(handle, 0, len(handle))
         except WireError as error:
@@ -82,16 +81,9 @@ def read_table(data: bytes, path: str) -> Iterator[tuple[bytes, bytes]]:
         if rest != len(handle) or block_start < written or block_end + _TRAILER_BYTES > start:
             raise _corrupt(path, start, "the data blocks do not lie one behind the other")
         written = block_end + _TRAILER_BYTES
-        for entry in _entries(_block(data, block_start, block_end, path), path, block_start):
-            key = entry[0]
-            if key <= last and not first:
-                raise _corrupt(path, block_start, "the keys are not in ascending order")
-            allowed -= len(key)
-            if allowed < 0:  # prefix compression can blow a small file up without end
-                raise _corrupt(path, block_start, "the keys are far larger than the file")
-            first = False
-            last = key
-            yield entry
+        content = _block(data, block_start, block_end, path)
+        allowed = _read_block(content, path, block_start, entries, allowed)
+    return entries
 
 
 def _corrupt(path: str, offset: int, what: str) -> CheckpointCorruptError:
@@ -148,20 +140,34 @@ def _unsnap(content: bytes, start: int, path: str) -> bytes:
     return out
 
 
-def _entries(block: bytes, path: str, start: int) -> Iterator[tuple[bytes, bytes]]:
-    """Walks a block's entries in order; the restart points are skipped, not needed."""
+def _read_block(
+    block: bytes, path: str, start: int, entries: dict[bytes, bytes], allowed: int
+) -> int:
+    """Adds a block's entries; the restart points are skipped, not needed.
+
+    Args:
+      block: The block's content.
+      path: The file, for messages.
+      start: Where in it the block begins, for messages.
+      entries: What was read so far; its last key must precede the block's.
+      allowed: How many bytes the keys may still have, since prefix compression could
+        blow a small file up without end.
+
+    Returns:
+      What is left of ``allowed``.
+    """
     tail = len(block) - 4
     restarts = int.from_bytes(block[tail:], "little") if tail >= 0 else 0
     end = tail - 4 * restarts
     if end < 0:
         raise _corrupt(path, start, "a block's restart points do not fit into it")
+    last = next(reversed(entries), None)
     key = b""
     position = 0
     try:
         while position < end:
-            head = block[position : position + 3]
-            if len(head) == 3 and max(head) < 0x80:  # nearly all: three one-byte lengths
-                shared, unshared, size = head
+            shared, unshared, size = head = block[position : position + 3]
+            if max(head) < 0x80:  # nearly all: three lengths of one byte
                 position += 3
             else:
                 shared, position = varint(block, position, end)
@@ -172,7 +178,14 @@ def _entries(block: bytes, path: str, start: int) -> Iterator[tuple[bytes, bytes
             if shared > len(key) or stop > end:
                 raise _corrupt(path, start, "an entry runs past the end of its block")
             key = key[:shared] + block[position:middle]
-            yield key, block[middle:stop]
+            if last is not None and key <= last:
+                raise _corrupt(path, start, "the keys are not in ascending order")
+            allowed -= len(key)
+            if allowed < 0:
+                raise _corrupt(path, start, "the keys are far larger than the file")
+            entries[key] = block[middle:stop]
+            last = key
             position = stop
     except WireError as error:
         raise _corrupt(path, start, f"in an entry, {error}") from None
+    return allowed
