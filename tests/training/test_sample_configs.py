@@ -1,0 +1,299 @@
+"""The sample configs: each builds with the OD API, and its comments tell the truth.
+
+A comment before every pattern, the commented-out alternatives included, has the form
+
+    # matches 260 variables (156 trainable, 104 statistics): all of the backbone
+
+with "all of the PART" or "part of the PART, in other words", and after the patterns in force
+
+    # together: 156 frozen, 76 trainable, 104 held, 48 updating
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from odfreeze import textproto
+from odfreeze.selection import Pattern, select
+from odfreeze.variables import Variable
+from tests.training.models import (
+    CENTERNET,
+    CONFIGS,
+    EFFICIENTDET,
+    FASTER_RCNN,
+    SAMPLES,
+    SSD,
+    built,
+)
+
+#: Parts of each model, by the beginnings of their object paths below ``model/``.
+PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    SSD: {
+        "backbone": ("_feature_extractor/classification_backbone/",),
+        "neck": (
+            "_feature_extractor/_fpn_features_generator/",
+            "_feature_extractor/_coarse_feature_layers/",
+        ),
+        "heads": ("_box_predictor/",),
+    },
+    EFFICIENTDET: {
+        "backbone": (
+            "_feature_extractor/_efficientnet/",
+            "_feature_extractor/classification_backbone/",
+        ),
+        "neck": ("_feature_extractor/_bifpn_stage/",),
+        "heads": ("_box_predictor/",),
+    },
+    FASTER_RCNN: {
+        "backbone": ("_feature_extractor_for_proposal_features/",),
+        "region features": ("_feature_extractor_for_box_classifier_features/",),
+        "proposal network": ("_first_stage_box_predictor",),
+        "heads": ("_mask_rcnn_box_predictor/",),
+    },
+    CENTERNET: {
+        "backbone": ("_feature_extractor/_base_model/",),
+        "neck": ("_feature_extractor/_feature_extractor_model/",),
+        "heads": ("_prediction_head_dict/",),
+    },
+}
+
+_FIELD = re.compile(
+    r"\s*(?P<off># )?(?P<setting>(?P<field>freeze_variables|update_trainable_variables):.*)"
+)
+_MATCHES = re.compile(
+    r"  # matches (\d+) variables \((\d+) trainable, (\d+) statistics\):"
+    r" (all|part) of the ([^,]+)(, .+)?"
+)
+_TOGETHER = re.compile(r"  # together: (\d+) frozen, (\d+) trainable, (\d+) held, (\d+) updating")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A pattern in a sample config and what the comment above it says."""
+
+    pattern: Pattern
+    in_force: bool
+    counts: tuple[int, int, int]
+    whole: bool
+    parts: tuple[str, ...]
+
+
+def claims(name: str) -> list[Claim]:
+    lines = (CONFIGS / name).read_text(encoding="utf-8").splitlines()
+    found = []
+    for above, line in pairwise(lines):
+        if not (field := _FIELD.fullmatch(line)):
+            continue
+        comment = _MATCHES.fullmatch(above)
+        assert comment, f"{name}: no comment of the fixed form above {line.strip()}"
+        value = textproto.find(textproto.parse(field["setting"].encode()), field["field"])[0].value
+        pattern = Pattern(field["field"], value.as_str())
+        counts = int(comment[1]), int(comment[2]), int(comment[3])
+        parts = tuple(comment[5].split(" and "))
+        found.append(Claim(pattern, not field["off"], counts, comment[4] == "all", parts))
+    return found
+
+
+def together(name: str) -> tuple[int, ...]:
+    lines = (CONFIGS / name).read_text(encoding="utf-8").splitlines()
+    (found,) = [match for line in lines if (match := _TOGETHER.fullmatch(line))]
+    return tuple(map(int, found.groups()))
+
+
+def part_of(name: str, variable: Variable) -> str:
+    """The one part of the model that a variable belongs to."""
+    path = variable.object_path.removeprefix("model/")
+    (part,) = [part for part, heads in PARTS[name].items() if path.startswith(heads)]
+    return part
+
+
+def parsed(name: str) -> Any:
+    from google.protobuf import text_format
+
+    from odfreeze.training import compat
+
+    compat.prepare()
+    from object_detection.protos import pipeline_pb2
+
+    text = (CONFIGS / name).read_text(encoding="utf-8")
+    return text_format.Parse(text, pipeline_pb2.TrainEvalPipelineConfig())
+
+
+def selection_of(name: str, variables: Any) -> Any:
+    """What the patterns in force decide."""
+    config = parsed(name)
+    extractor = config.model.faster_rcnn.feature_extractor
+    still = config.model.HasField("faster_rcnn") and not extractor.batch_norm_trainable
+    patterns = [claim.pattern for claim in claims(name) if claim.in_force]
+    return select(variables, patterns, hold_all_statistics=still)
+
+
+@pytest.fixture(params=SAMPLES, ids=lambda name: name.partition("_")[0])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class TestText:
+    def test_all_samples_are_tested(self) -> None:
+        there = {path.name for path in CONFIGS.glob("*.config") if not path.name.startswith("demo")}
+        assert there == set(SAMPLES)
+
+    def test_patterns_in_force_are_those_the_file_sets(self, name: str) -> None:
+        document = textproto.parse((CONFIGS / name).read_bytes(), name)
+        for field in ("freeze_variables", "update_trainable_variables"):
+            found = [
+                one.value.as_str() for one in textproto.find(document, f"train_config.{field}")
+            ]
+            stated = [c.pattern for c in claims(name) if c.in_force]
+            assert found == [pattern.text for pattern in stated if pattern.field == field]
+
+    def test_has_patterns_in_force_and_alternatives(self, name: str) -> None:
+        in_force = [claim.in_force for claim in claims(name)]
+        assert True in in_force
+        assert in_force.count(False) >= 3
+
+    def test_every_path_is_a_placeholder(self, name: str) -> None:
+        document = textproto.parse((CONFIGS / name).read_bytes(), name)
+        paths = [
+            one.value.as_str()
+            for field in (
+                "train_config.fine_tune_checkpoint",
+                "train_input_reader.label_map_path",
+                "train_input_reader.tf_record_input_reader.input_path",
+                "eval_input_reader.label_map_path",
+                "eval_input_reader.tf_record_input_reader.input_path",
+            )
+            for one in textproto.find(document, field)
+        ]
+        assert len(paths) == 5
+        assert all(path.startswith("PATH/TO/") for path in paths)
+
+    def test_the_readme_has_a_row_for_it(self, name: str) -> None:
+        rows = (CONFIGS / "README.md").read_text(encoding="utf-8").splitlines()
+        assert [row for row in rows if row.startswith(f"| [`{name}`]({name})")]
+
+
+@pytest.mark.train
+class TestPatterns:
+    def test_each_matches_what_its_comment_says(self, name: str) -> None:
+        records = built(name).records
+        parts = {record.object_path: part_of(name, record) for record in records}
+        said, seen = [], []
+        for claim in claims(name):
+            assert set(claim.parts) <= set(PARTS[name])
+            matched = select(records, [claim.pattern]).matches(0)
+            learning = sum(record.trainable for record in matched)
+            still = sum(record.statistic for record in matched)
+            of_parts = {path for path, part in parts.items() if part in claim.parts}
+            whole = {record.object_path for record in matched} == of_parts
+            touched = tuple(
+                part for part in claim.parts if part in {parts[m.object_path] for m in matched}
+            )
+            inside = {m.object_path for m in matched} <= of_parts
+            said.append((claim.pattern.text, claim.counts, claim.whole, claim.parts, True))
+            seen.append(
+                (claim.pattern.text, (len(matched), learning, still), whole, touched, inside)
+            )
+        assert seen == said
+
+    def test_together_they_leave_what_the_comment_says(self, name: str) -> None:
+        totals = selection_of(name, built(name).records).totals()
+        states = ("frozen", "trainable", "held", "updating")
+        assert tuple(totals[state].variables for state in states) == together(name)
+
+    def test_a_checkpoint_gives_the_same_decision(self, name: str) -> None:
+        from odfreeze.checkpoint import Checkpoint
+
+        def by_path(selection: Any) -> dict[str, str]:
+            pairs = zip(selection.variables, selection.states, strict=True)
+            return {variable.object_path: state for variable, state in pairs}
+
+        with Checkpoint.open(built(name).prefix) as checkpoint:
+            of_checkpoint = by_path(selection_of(name, checkpoint.variables))
+        assert of_checkpoint == by_path(selection_of(name, built(name).records))
+
+    def test_what_they_freeze_is_restored(self, name: str) -> None:
+        import tensorflow as tf
+
+        sample = built(name)
+        kind = parsed(name).train_config.fine_tune_checkpoint_type
+        objects = sample.model.restore_from_objects(fine_tune_checkpoint_type=kind)
+        root = tf.train.Checkpoint(**objects)
+        restored = {id(one) for one in tf.train.TrackableView(root).descendants()}
+        values = {one.record.object_path: id(one.value) for one in sample.live}
+        frozen = selection_of(name, sample.records).of("frozen")
+        assert frozen
+        assert {values[variable.object_path] for variable in frozen} <= restored
+
+
+@pytest.mark.train
+class TestTheRest:
+    def test_the_od_api_builds_optimizer_and_augmentation(self, name: str) -> None:
+        config = parsed(name)
+        from object_detection.builders import optimizer_builder, preprocessor_builder
+
+        optimizer, _ = optimizer_builder.build(config.train_config.optimizer)
+        assert optimizer
+        options = config.train_config.data_augmentation_options
+        assert len([preprocessor_builder.build(option) for option in options]) >= 2
+
+    def test_schedule_ends_with_the_training(self, name: str) -> None:
+        config = parsed(name).train_config
+        kind = config.optimizer.WhichOneof("optimizer")
+        rate = getattr(config.optimizer, kind).learning_rate
+        if rate.HasField("cosine_decay_learning_rate"):
+            assert rate.cosine_decay_learning_rate.total_steps == config.num_steps
+        elif rate.HasField("manual_step_learning_rate"):
+            steps = [one.step for one in rate.manual_step_learning_rate.schedule]
+            assert steps == sorted(steps)
+            assert steps[-1] < config.num_steps
+        else:
+            decay = rate.exponential_decay_learning_rate
+            assert decay.staircase
+            assert 2 <= config.num_steps // decay.decay_steps <= 4
+
+    @pytest.mark.parametrize(
+        ("name", "original", "fields"),
+        [
+            (
+                SSD,
+                "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8.config",
+                "feature_extractor box_predictor anchor_generator box_coder image_resizer",
+            ),
+            (
+                EFFICIENTDET,
+                "ssd_efficientdet_d0_512x512_coco17_tpu-8.config",
+                "feature_extractor box_predictor anchor_generator box_coder image_resizer",
+            ),
+            (
+                FASTER_RCNN,
+                "faster_rcnn_resnet50_v1_640x640_coco17_tpu-8.config",
+                "first_stage_anchor_generator first_stage_box_predictor_conv_hyperparams"
+                " second_stage_box_predictor image_resizer initial_crop_size clip_anchors_to_image",
+            ),
+            (
+                CENTERNET,
+                "centernet_resnet50_v1_fpn_512x512_kpts_coco17_tpu-8.config",
+                "feature_extractor image_resizer object_center_params object_detection_task",
+            ),
+        ],
+        ids=["ssd", "efficientdet", "faster", "centernet"],
+    )
+    def test_architecture_is_the_model_zoos(
+        self, name: str, original: str, fields: str, corpus: Path
+    ) -> None:
+        from google.protobuf import text_format
+
+        mine = parsed(name)
+        theirs = type(mine)()
+        text_format.Parse((corpus / "configs" / "tf2" / original).read_text(), theirs)
+        kind = mine.model.WhichOneof("model")
+        for field in fields.split():
+            ours = getattr(getattr(mine.model, kind), field)
+            assert ours == getattr(getattr(theirs.model, kind), field), field
