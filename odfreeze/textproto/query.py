@@ -21,6 +21,7 @@ __all__ = [
     "fields_at",
     "find",
     "last",
+    "last_set",
     "messages_at",
     "split_path",
     "walk",
@@ -109,6 +110,26 @@ def last(document: Document, path: str) -> Occurrence | None:
     """
     found = find(document, path)
     return found[-1] if found else None
+
+
+def last_set(document: Document, path: str) -> Occurrence | None:
+    """Returns the last message-valued field in the message at a path: what counts of a oneof.
+
+    Raises:
+      UsageError: The path is malformed.
+      TextProtoError: The path goes through a field that holds no message.
+
+    >>> from odfreeze.textproto.parser import parse
+    >>> last_set(parse(b"model { ssd { } }"), "model").path
+    'model.ssd'
+    """
+    chosen = None
+    for parent in messages_at(document, path, split_path(path)):
+        for field in parent.fields:
+            for value in field.values:
+                if isinstance(value, Message):
+                    chosen = Occurrence(f"{path}.{field.name}", value, field, parent)
+    return chosen
 
 
 def duplicates(document: Document, path: str) -> tuple[Occurrence, ...]:

@@ -18,6 +18,7 @@ _LONGEST_EXCERPT = 400
 _INTEGER = re.compile(r"-?(?:0[xX](?P<hex>[0-9A-Fa-f]+)|0(?P<oct>[0-7]+)|(?P<dec>[0-9]+))")
 _PREFIXED = re.compile(r"-?0[0-9xX]")
 _SPECIAL = re.compile(r"(-)?(inf(?:inity)?|nan)f?", re.IGNORECASE)
+_BOOLEANS = frozenset({"true", "True", "false", "False"})
 _MOST_DIGITS = 400
 
 
@@ -181,6 +182,18 @@ class Scalar:
         if self.kind != "identifier":
             raise self._refused("an identifier")
         return self.text
+
+    def as_python(self) -> str | int | float | bool:
+        """Returns the value as what it looks like; an identifier other than a bool as text.
+
+        Raises:
+          TextProtoError: The value is a string that is not UTF-8.
+        """
+        if self.kind == "string":
+            return self.as_str()
+        if self.kind == "identifier":
+            return self.as_bool() if self.text in _BOOLEANS else self.text
+        return self.as_int() if self.kind == "integer" else self.as_float()
 
     def _compact(self) -> str:
         """Returns the text without what may stand between a sign and its number."""

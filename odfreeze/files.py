@@ -1,0 +1,83 @@
+"""Local files: telling remote paths apart, and writing so that no file is ever half there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odfreeze.errors import ConfigError, OutputError, RemotePathError
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["LARGEST_TEXT", "read_text_file", "refuse_remote", "write_atomically"]
+
+#: No text that people write is near this size, in bytes.
+LARGEST_TEXT = 16 << 20
+
+
+def refuse_remote(path: str | os.PathLike[str]) -> None:
+    """Raises RemotePathError for a path such as ``gs://bucket/x``.
+
+    >>> refuse_remote("gs://bucket/x")
+    Traceback (most recent call last):
+    odfreeze.errors.RemotePathError: gs://bucket/x is not on this machine; copy it here first
+    """
+    text = str(path) if not isinstance(path, str) else path
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme.isalnum() and len(scheme) > 1:
+        raise RemotePathError(f"{text} is not on this machine; copy it here first", path=text)
+
+
+def read_text_file(path: str | os.PathLike[str]) -> bytes:
+    """Returns the bytes of a config, a plan or another text that people write.
+
+    Raises:
+      RemotePathError: The path is not local.
+      ConfigError: The file is not there, not readable, or larger than any such text.
+    """
+    refuse_remote(path)
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        if size > LARGEST_TEXT:
+            raise ConfigError(f"{path} has {size} bytes and cannot be a config; give a text file")
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path}; check the path") from None
+    except OSError as error:
+        if file.is_dir():  # Windows calls it a lack of permission.
+            raise ConfigError(f"{path} is a directory; give the file in it") from None
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; check the path") from None
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a file by way of a temporary one beside it, so that it is never half there.
+
+    A file that is there keeps its mode; a symbolic link stays one.
+
+    Raises:
+      OutputError: It cannot be written.
+    """
+    import os
+    import secrets
+
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        mode = target.stat().st_mode & 0o7777 if target.exists() else None
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if mode is not None:
+                temporary.chmod(mode)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}; check the directory", path=str(path)
+        ) from None

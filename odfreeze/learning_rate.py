@@ -1,0 +1,110 @@
+"""The learning rate schedule of a pipeline.config: where it stands and what rewrites it.
+
+Names, defaults and the two oneofs are those of ``optimizer.proto``; references are to
+tf-models-research-object-detection 2.8.0.post1.
+"""
+
+from __future__ import annotations
+
+import math
+
+from odfreeze.errors import ConfigError, UsageError
+from odfreeze.textproto import Document, Scalar, find, last, last_set
+
+__all__ = ["base_rate", "rate_changes", "schedule_path"]
+
+#: The base rate of each schedule.
+_BASE_RATES = {
+    "constant_learning_rate": "learning_rate",
+    "exponential_decay_learning_rate": "initial_learning_rate",
+    "manual_step_learning_rate": "initial_learning_rate",
+    "cosine_decay_learning_rate": "learning_rate_base",
+}
+_DEFAULT_RATE = 0.002
+#: The rate that a schedule warms up from, and over how many steps, each with its default.
+_WARM_UPS = {
+    "exponential_decay_learning_rate": ("burnin_learning_rate", 0.0, "burnin_steps", 0),
+    "cosine_decay_learning_rate": ("warmup_learning_rate", 0.0002, "warmup_steps", 10000),
+}
+
+
+def schedule_path(document: Document) -> str | None:
+    """Returns the path of the schedule that counts, or None where none is written.
+
+    >>> from odfreeze.textproto import parse
+    >>> schedule_path(parse(
+    ...     b"train_config { optimizer { adam_optimizer { learning_rate { constant_learning_rate {"
+    ...     b" learning_rate: 0.1 } } } } }"))
+    'train_config.optimizer.adam_optimizer.learning_rate.constant_learning_rate'
+    """
+    optimizer = last_set(document, "train_config.optimizer")
+    if optimizer is None:
+        return None
+    schedule = last_set(document, f"{optimizer.path}.learning_rate")
+    return schedule.path if schedule and schedule.field.name in _BASE_RATES else None
+
+
+def base_rate(document: Document) -> float | None:
+    """Returns the base rate of the schedule; None where no schedule is written.
+
+    Raises:
+      TextProtoError: The rate is no number.
+    """
+    schedule = schedule_path(document)
+    if schedule is None:
+        return None
+    return _number(document, f"{schedule}.{_BASE_RATES[_kind(schedule)]}", _DEFAULT_RATE)
+
+
+def rate_changes(document: Document, rate: float) -> tuple[tuple[str, float], ...]:
+    """Returns what to set, path and value, so that the schedule has a new base rate.
+
+    The rate of a warm-up (or burn-in) stays, unless it would be above the new base rate,
+    which the Object Detection API refuses (utils/learning_schedules.py:197): then it
+    becomes the base rate. The later rates of a stepped schedule are scaled with its
+    first, so that the schedule keeps its shape.
+
+    Args:
+      document: A pipeline.config.
+      rate: The new base rate, above 0.
+
+    Raises:
+      UsageError: The rate is not above 0 or not finite.
+      ConfigError: The config has no optimizer with a schedule.
+      TextProtoError: A rate that is written is no number.
+    """
+    if not (rate > 0 and math.isfinite(rate)):
+        raise UsageError(f"learning_rate must be above 0, not {rate}")
+    schedule, before = schedule_path(document), base_rate(document)
+    if schedule is None or before is None:
+        raise ConfigError(
+            f"{document.file} has no learning rate schedule in train_config.optimizer; write one "
+            "first, such as momentum_optimizer { learning_rate { constant_learning_rate { "
+            "learning_rate: 0.01 } } }"
+        )
+    kind = _kind(schedule)
+    changes = [(f"{schedule}.{_BASE_RATES[kind]}", rate)]
+    if kind in _WARM_UPS:
+        name, default, steps, default_steps = _WARM_UPS[kind]
+        warms_up = _number(document, f"{schedule}.{steps}", default_steps) > 0
+        if warms_up and _number(document, f"{schedule}.{name}", default) > rate:
+            changes.append((f"{schedule}.{name}", rate))
+    if kind == "manual_step_learning_rate" and before > 0:
+        for index in range(len(find(document, f"{schedule}.schedule"))):
+            step = f"{schedule}.schedule[{index}].learning_rate"
+            scaled = _number(document, step, _DEFAULT_RATE) * rate / before
+            changes.append((step, float(f"{scaled:.6g}")))
+    return tuple(changes)
+
+
+def _kind(schedule: str) -> str:
+    return schedule.rpartition(".")[2]
+
+
+def _number(document: Document, path: str, default: float) -> float:
+    found = last(document, path)
+    if found is None:
+        return default
+    if not isinstance(found.value, Scalar):
+        raise ConfigError(f"{path} is a message here; write a number", place=found.place)
+    return found.value.as_float()
