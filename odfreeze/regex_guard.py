@@ -24,7 +24,10 @@ if sys.version_info >= (3, 11):
 else:
     import sre_parse
 
-__all__ = ["LIMIT_SECONDS", "MAX_PATTERN_LENGTH", "compile_regex", "cost_bound", "search_all"]
+__all__ = [
+    "LIMIT_SECONDS", "MAX_PATTERN_LENGTH", "compile_regex", "cost_bound", "search_all",
+    "search_bounded",
+]  # fmt: skip
 
 #: How long one pattern may take over all names. Starting a child and killing it fits into 2 s.
 LIMIT_SECONDS = 1.5
@@ -102,6 +105,27 @@ def search_all(
             raise TimeoutError
         found.extend(search(s) is not None for s in subjects[start : start + batch])
     return found
+
+
+def search_bounded(text: str, subjects: Sequence[str], seconds: float = 0.2) -> list[bool] | None:
+    """Returns `search_all` of a pattern where that is cheap, else None.
+
+    For questions about variants of a pattern ("would it match without its anchor?"), which are
+    not worth an error or a wait: None stands for no regular expression, a costly one, too slow.
+
+    >>> search_bounded("block_1", ["block_1/kernel", "Conv1/kernel"])
+    [True, False]
+    >>> search_bounded("block_1(", ["block_1/kernel"]) is None
+    True
+    """
+    try:
+        regex = compile_regex(text)
+        length = max(map(len, subjects), default=0)
+        if cost_bound(_without_lead(regex, subjects), length) > _STEPS_BETWEEN_CLOCKS:
+            return None
+        return search_all(regex, subjects, seconds=seconds)
+    except (re.error, TimeoutError):
+        return None
 
 
 def cost_bound(regex: re.Pattern[str], length: int) -> float:

@@ -1,0 +1,84 @@
+"""What a rule may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from odfreeze.errors import Place
+from odfreeze.restore import Restore
+from odfreeze.selection import FrozenBatchNorm, Pattern, Selection
+from odfreeze.variables import Variable
+
+if TYPE_CHECKING:
+    from odfreeze.textproto import Document
+
+__all__ = ["Case", "few", "quantity", "quoted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A config and a checkpoint, and what the patterns make of them.
+
+    Attributes:
+      selection: States and matches.
+      restore: What the checkpoint gives the model.
+      meta_architecture: Name of the field set under ``model``, or None.
+      checkpoint_type: ``fine_tune_checkpoint_type`` as it takes effect.
+      type_place: Where the type, or else the checkpoint, is set in the config; None where neither.
+      names_missing: Why the checkpoint holds no names, or "".
+      frozen_batch_norm: As given to `select`.
+      holds_all_statistics: As given to `select`.
+      document: The config, or None.
+    """
+
+    selection: Selection
+    restore: Restore
+    meta_architecture: str | None = None
+    checkpoint_type: str = "classification"
+    type_place: Place | None = None
+    names_missing: str = ""
+    frozen_batch_norm: FrozenBatchNorm = "hold"
+    holds_all_statistics: bool = False
+    document: Document | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the variables that have one."""
+        return [v.name for v in self.selection.variables if v.name is not None]
+
+    @property
+    def object_paths(self) -> list[str]:
+        """The object paths of all variables."""
+        return [v.object_path for v in self.selection.variables]
+
+    def subjects(self, pattern: Pattern) -> list[str]:
+        """What a pattern is matched against."""
+        return self.object_paths if pattern.by_path else self.names
+
+    def matched(self, index: int) -> list[str]:
+        """What the pattern with this index matches: names, or object paths."""
+        pattern = self.selection.patterns[index]
+        found = self.selection.matches(index)
+        return [v.object_path if pattern.by_path else v.label for v in found]
+
+
+def quantity(count: int, noun: str) -> str:
+    """Returns count and noun: ``1 variable``, ``1,234 variables``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def quoted(text: str) -> str:
+    """Returns a pattern as messages show it: on one line, cut when it is long.
+
+    Backslashes stand as they are in the regular expression, once.
+    """
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return f"'{line if len(line) <= 60 else line[:57] + '...'}'"
+
+
+def few(variables: Sequence[Variable | str], most: int = 2) -> str:
+    """Returns the first labels, with ``…`` where there are more."""
+    labels = [v if isinstance(v, str) else v.label for v in variables[:most]]
+    return ", ".join(labels) + (", …" if len(variables) > most else "")

@@ -1,0 +1,204 @@
+"""Preview: what the patterns of a config do to the variables of a checkpoint.
+
+Nothing is run and nothing is written: names come from the checkpoint's index, states from
+`odfreeze.selection`, and findings from `odfreeze.check`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from odfreeze.check import Case, findings_of
+from odfreeze.checkpoint import Checkpoint
+from odfreeze.errors import CheckpointError, Place, UsageError
+from odfreeze.findings import Finding
+from odfreeze.restore import restore
+from odfreeze.selection import FrozenBatchNorm, Pattern, PatternField, Selection, select
+
+if TYPE_CHECKING:
+    from odfreeze.pipeline import PipelineConfig
+
+__all__ = ["Preview", "preview"]
+
+_FIELDS: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_variables")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the patterns of a config do to the variables of a checkpoint.
+
+    Attributes:
+      config: The config's file, as it was given.
+      checkpoint: Prefix of the checkpoint that was read.
+      resolution: What was taken for a path that is no prefix, and why; or "".
+      checkpoint_type: ``fine_tune_checkpoint_type`` as it takes effect.
+      meta_architecture: Name of the field set under ``model``, or None.
+      names_missing: Why the checkpoint holds no names, or "".
+      selection: The state of each variable, and the patterns that match it.
+      restored: For each variable, whether the checkpoint with its type gives its value.
+      findings: What is likely not meant, the gravest first.
+    """
+
+    config: str
+    checkpoint: str
+    resolution: str
+    checkpoint_type: str
+    meta_architecture: str | None
+    names_missing: str
+    selection: Selection
+    restored: tuple[bool, ...]
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what ``odfreeze preview --format=json`` prints, as plain Python values."""
+        selection = self.selection
+        counts = _match_counts(selection)
+        rows = zip(
+            selection.variables, selection.states, selection.matched_by, self.restored, strict=True
+        )
+        return {
+            "version": 1,
+            "config": self.config,
+            "checkpoint": self.checkpoint,
+            "resolution": self.resolution,
+            "fine_tune_checkpoint_type": self.checkpoint_type,
+            "names_missing": self.names_missing,
+            "patterns": [
+                {"field": pattern.field, "pattern": pattern.text, "matches": count}
+                for pattern, count in zip(selection.patterns, counts, strict=True)
+            ],
+            "variables": [
+                {
+                    "name": variable.name,
+                    "object_path": variable.object_path,
+                    "shape": list(variable.shape),
+                    "dtype": variable.dtype,
+                    "state": state,
+                    "matched_by": list(by),
+                    "restored": given,
+                }
+                for variable, state, by, given in rows
+            ],
+            "totals": {
+                state: {
+                    "variables": total.variables,
+                    "parameters": total.parameters,
+                    "bytes": total.bytes,
+                }
+                for state, total in selection.totals().items()
+            },
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def preview(
+    config: PipelineConfig | str | os.PathLike[str],
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    freeze_variables: Sequence[str] | None = None,
+    update_trainable_variables: Sequence[str] | None = None,
+    frozen_batch_norm: FrozenBatchNorm = "hold",
+) -> Preview:
+    """Returns what a config's patterns do to the variables of its checkpoint.
+
+    Args:
+      config: A pipeline.config, or its path.
+      checkpoint: Taken in place of the config's ``fine_tune_checkpoint``.
+      freeze_variables: Taken in place of the config's; an empty sequence for none.
+      update_trainable_variables: Likewise.
+      frozen_batch_norm: ``hold``, or ``update`` to leave frozen batch norm layers' statistics
+        updating.
+
+    Raises:
+      ConfigError: The config cannot be read.
+      UsageError: No checkpoint is known.
+      CheckpointError: The checkpoint cannot be read; with the place where the config names it.
+      RemotePathError: The checkpoint is on a remote file system.
+      PatternError: A pattern is no regular expression, or takes too long.
+    """
+    if isinstance(config, (str, os.PathLike)):
+        from odfreeze.pipeline import PipelineConfig
+
+        config = PipelineConfig.read(config)
+    patterns = _patterns(config, freeze_variables, update_trainable_variables)
+    with _open(config, checkpoint) as source:
+        selection = select(
+            source.variables,
+            patterns,
+            frozen_batch_norm=frozen_batch_norm,
+            hold_all_statistics=config.holds_all_statistics,
+        )
+        kind = config.fine_tune_checkpoint_type or "classification"
+        given = restore(
+            source.variables,
+            kind,
+            config.meta_architecture,
+            object_based=source.format == "object",
+        )
+        case = Case(
+            selection=selection,
+            restore=given,
+            meta_architecture=config.meta_architecture,
+            checkpoint_type=kind,
+            type_place=_place(config, "fine_tune_checkpoint_type")
+            or _place(config, "fine_tune_checkpoint"),
+            names_missing=source.names_missing,
+            frozen_batch_norm=frozen_batch_norm,
+            holds_all_statistics=config.holds_all_statistics,
+            document=config.document,
+        )
+        return Preview(
+            config=config.file,
+            checkpoint=source.path,
+            resolution=source.resolution,
+            checkpoint_type=kind,
+            meta_architecture=config.meta_architecture,
+            names_missing=source.names_missing,
+            selection=selection,
+            restored=given.restored,
+            findings=findings_of(case),
+        )
+
+
+def _open(config: PipelineConfig, checkpoint: str | os.PathLike[str] | None) -> Checkpoint:
+    if checkpoint is not None:
+        return Checkpoint.open(checkpoint)
+    if not config.fine_tune_checkpoint:
+        raise UsageError(
+            f"{config.file}: train_config.fine_tune_checkpoint is not set, so there is nothing to "
+            "list variables from; set it, or give a checkpoint (--checkpoint PATH)"
+        )
+    try:
+        return Checkpoint.open(config.fine_tune_checkpoint)
+    except CheckpointError as error:
+        error.place = error.place or _place(config, "fine_tune_checkpoint")
+        raise
+
+
+def _patterns(
+    config: PipelineConfig, freeze: Sequence[str] | None, update: Sequence[str] | None
+) -> tuple[Pattern, ...]:
+    patterns = config.patterns()
+    for field, texts in zip(_FIELDS, (freeze, update), strict=True):
+        if texts is not None:
+            others = tuple(p for p in patterns if p.field != field)
+            patterns = (*others, *(Pattern(field, text) for text in texts))
+    return tuple(sorted(patterns, key=lambda pattern: _FIELDS.index(pattern.field)))
+
+
+def _place(config: PipelineConfig, field: str) -> Place | None:
+    from odfreeze.textproto import last
+
+    found = last(config.document, f"train_config.{field}")
+    return None if found is None else found.place
+
+
+def _match_counts(selection: Selection) -> list[int]:
+    counts = [0] * len(selection.patterns)
+    for by in selection.matched_by:
+        for index in by:
+            counts[index] += 1
+    return counts
