@@ -1,10 +1,11 @@
-"""The sample configs: each builds with the OD API, and its comments tell the truth.
+"""The samples: each config builds with the OD API, and all comments on patterns are true.
 
 A comment before every pattern, the commented-out alternatives included, has the form
 
     # matches 260 variables (156 trainable, 104 statistics): all of the backbone
 
-with "all of the PART" or "part of the PART, in other words", and after the patterns in force
+with "all of the PART" or "part of the PART, in other words", and after the patterns in force,
+in a plan those of each stage,
 
     # together: 156 frozen, 76 trainable, 104 held, 48 updating
 """
@@ -20,7 +21,10 @@ from typing import Any
 import pytest
 
 from odfreeze import textproto
-from odfreeze.selection import Pattern, select
+from odfreeze.checkpoint import Checkpoint
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.preview import preview
+from odfreeze.selection import Pattern, Selection, select
 from odfreeze.variables import Variable
 from tests.training.models import (
     CENTERNET,
@@ -63,6 +67,11 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
+PLANS = (
+    "ssd_mobilenet_v2_fpnlite_320x320.plan",
+    "efficientdet_d0_512x512.plan",
+)
+
 _FIELD = re.compile(
     r"\s*(?P<off># )?(?P<setting>(?P<field>freeze_variables|update_trainable_variables):.*)"
 )
@@ -75,7 +84,7 @@ _TOGETHER = re.compile(r"  # together: (\d+) frozen, (\d+) trainable, (\d+) held
 
 @dataclass(frozen=True)
 class Claim:
-    """A pattern in a sample config and what the comment above it says."""
+    """A pattern in a sample and what the comment above it says."""
 
     pattern: Pattern
     in_force: bool
@@ -84,26 +93,55 @@ class Claim:
     parts: tuple[str, ...]
 
 
-def claims(name: str) -> list[Claim]:
-    lines = (CONFIGS / name).read_text(encoding="utf-8").splitlines()
-    found = []
-    for above, line in pairwise(lines):
-        if not (field := _FIELD.fullmatch(line)):
-            continue
-        comment = _MATCHES.fullmatch(above)
-        assert comment, f"{name}: no comment of the fixed form above {line.strip()}"
-        value = textproto.find(textproto.parse(field["setting"].encode()), field["field"])[0].value
-        pattern = Pattern(field["field"], value.as_str())
-        counts = int(comment[1]), int(comment[2]), int(comment[3])
-        parts = tuple(comment[5].split(" and "))
-        found.append(Claim(pattern, not field["off"], counts, comment[4] == "all", parts))
-    return found
+@dataclass(frozen=True)
+class Section:
+    """A config, or one stage of a plan."""
+
+    file: str
+    config: str
+    lines: tuple[str, ...]
+
+    @property
+    def claims(self) -> list[Claim]:
+        found = []
+        for above, line in pairwise(self.lines):
+            if not (field := _FIELD.fullmatch(line)):
+                continue
+            comment = _MATCHES.fullmatch(above)
+            assert comment, f"{self.file}: no comment of the fixed form above {line.strip()}"
+            setting = textproto.parse(field["setting"].encode())
+            text = textproto.find(setting, field["field"])[0].value.as_str()
+            counts = int(comment[1]), int(comment[2]), int(comment[3])
+            parts = tuple(comment[5].split(" and "))
+            pattern = Pattern(field["field"], text)
+            found.append(Claim(pattern, not field["off"], counts, comment[4] == "all", parts))
+        return found
+
+    @property
+    def in_force(self) -> list[Pattern]:
+        return [claim.pattern for claim in self.claims if claim.in_force]
+
+    @property
+    def together(self) -> tuple[int, ...]:
+        (found,) = [match for line in self.lines if (match := _TOGETHER.fullmatch(line))]
+        return tuple(map(int, found.groups()))
+
+    def select(self, variables: Any) -> Selection:
+        """What the patterns in force decide."""
+        still = PipelineConfig.read(CONFIGS / self.config).holds_all_statistics
+        return select(variables, self.in_force, hold_all_statistics=still)
 
 
-def together(name: str) -> tuple[int, ...]:
-    lines = (CONFIGS / name).read_text(encoding="utf-8").splitlines()
-    (found,) = [match for line in lines if (match := _TOGETHER.fullmatch(line))]
-    return tuple(map(int, found.groups()))
+def sections(file: str) -> list[Section]:
+    lines = (CONFIGS / file).read_text(encoding="utf-8").splitlines()
+    if file.endswith(".config"):
+        return [Section(file, file, tuple(lines))]
+    base = textproto.find(textproto.parse((CONFIGS / file).read_bytes()), "base_config")
+    starts = [index for index, line in enumerate(lines) if line == "stage {"]
+    return [
+        Section(file, base[0].value.as_str(), tuple(lines[start:end]))
+        for start, end in pairwise([*starts, len(lines)])
+    ]
 
 
 def part_of(name: str, variable: Variable) -> str:
@@ -125,38 +163,43 @@ def parsed(name: str) -> Any:
     return text_format.Parse(text, pipeline_pb2.TrainEvalPipelineConfig())
 
 
-def selection_of(name: str, variables: Any) -> Any:
-    """What the patterns in force decide."""
-    config = parsed(name)
-    extractor = config.model.faster_rcnn.feature_extractor
-    still = config.model.HasField("faster_rcnn") and not extractor.batch_norm_trainable
-    patterns = [claim.pattern for claim in claims(name) if claim.in_force]
-    return select(variables, patterns, hold_all_statistics=still)
+def short(name: str) -> str:
+    return name.partition("_")[0] + Path(name).suffix
 
 
-@pytest.fixture(params=SAMPLES, ids=lambda name: name.partition("_")[0])
+@pytest.fixture(params=SAMPLES, ids=short)
 def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[*SAMPLES, *PLANS], ids=short)
+def file(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 class TestText:
     def test_all_samples_are_tested(self) -> None:
-        there = {path.name for path in CONFIGS.glob("*.config") if not path.name.startswith("demo")}
-        assert there == set(SAMPLES)
+        there = {path.name for path in CONFIGS.iterdir() if not path.name.startswith("demo")}
+        assert there == {*SAMPLES, *PLANS, "README.md"}
 
-    def test_patterns_in_force_are_those_the_file_sets(self, name: str) -> None:
-        document = textproto.parse((CONFIGS / name).read_bytes(), name)
+    def test_patterns_in_force_are_those_the_file_sets(self, file: str) -> None:
+        document = textproto.parse((CONFIGS / file).read_bytes(), file)
+        home = "train_config" if file in SAMPLES else "stage"
         for field in ("freeze_variables", "update_trainable_variables"):
-            found = [
-                one.value.as_str() for one in textproto.find(document, f"train_config.{field}")
-            ]
-            stated = [c.pattern for c in claims(name) if c.in_force]
+            found = [one.value.as_str() for one in textproto.find(document, f"{home}.{field}")]
+            stated = [pattern for section in sections(file) for pattern in section.in_force]
             assert found == [pattern.text for pattern in stated if pattern.field == field]
 
-    def test_has_patterns_in_force_and_alternatives(self, name: str) -> None:
-        in_force = [claim.in_force for claim in claims(name)]
+    def test_a_config_has_patterns_in_force_and_alternatives(self, name: str) -> None:
+        (section,) = sections(name)
+        in_force = [claim.in_force for claim in section.claims]
         assert True in in_force
         assert in_force.count(False) >= 3
+
+    def test_a_plan_lets_more_learn_from_stage_to_stage(self, file: str) -> None:
+        learning = [section.together[1] for section in sections(file)]
+        assert len(learning) == (1 if file in SAMPLES else {PLANS[0]: 3, PLANS[1]: 4}[file])
+        assert learning == sorted(set(learning))
 
     def test_every_path_is_a_placeholder(self, name: str) -> None:
         document = textproto.parse((CONFIGS / name).read_bytes(), name)
@@ -174,60 +217,63 @@ class TestText:
         assert len(paths) == 5
         assert all(path.startswith("PATH/TO/") for path in paths)
 
-    def test_the_readme_has_a_row_for_it(self, name: str) -> None:
+    def test_the_readme_has_a_row_for_it(self, file: str) -> None:
         rows = (CONFIGS / "README.md").read_text(encoding="utf-8").splitlines()
-        assert [row for row in rows if row.startswith(f"| [`{name}`]({name})")]
+        assert [row for row in rows if row.startswith(f"| [`{file}`]({file})")]
 
 
 @pytest.mark.train
 class TestPatterns:
-    def test_each_matches_what_its_comment_says(self, name: str) -> None:
-        records = built(name).records
-        parts = {record.object_path: part_of(name, record) for record in records}
+    def test_each_matches_what_its_comment_says(self, file: str) -> None:
         said, seen = [], []
-        for claim in claims(name):
-            assert set(claim.parts) <= set(PARTS[name])
-            matched = select(records, [claim.pattern]).matches(0)
-            learning = sum(record.trainable for record in matched)
-            still = sum(record.statistic for record in matched)
-            of_parts = {path for path, part in parts.items() if part in claim.parts}
-            whole = {record.object_path for record in matched} == of_parts
-            touched = tuple(
-                part for part in claim.parts if part in {parts[m.object_path] for m in matched}
-            )
-            inside = {m.object_path for m in matched} <= of_parts
-            said.append((claim.pattern.text, claim.counts, claim.whole, claim.parts, True))
-            seen.append(
-                (claim.pattern.text, (len(matched), learning, still), whole, touched, inside)
-            )
+        for section in sections(file):
+            records = built(section.config).records
+            parts = {record.object_path: part_of(section.config, record) for record in records}
+            for claim in section.claims:
+                matched = select(records, [claim.pattern]).matches(0)
+                learning = sum(record.trainable for record in matched)
+                still = sum(record.statistic for record in matched)
+                touched = {parts[record.object_path] for record in matched}
+                in_touched = sum(part in touched for part in parts.values())
+                text = claim.pattern.text
+                said.append((text, claim.counts, claim.whole, set(claim.parts)))
+                counts = len(matched), learning, still
+                seen.append((text, counts, len(matched) == in_touched, touched))
         assert seen == said
 
-    def test_together_they_leave_what_the_comment_says(self, name: str) -> None:
-        totals = selection_of(name, built(name).records).totals()
-        states = ("frozen", "trainable", "held", "updating")
-        assert tuple(totals[state].variables for state in states) == together(name)
+    def test_together_they_leave_what_the_comment_says(self, file: str) -> None:
+        for section in sections(file):
+            totals = section.select(built(section.config).records).totals()
+            states = ("frozen", "trainable", "held", "updating")
+            assert tuple(totals[state].variables for state in states) == section.together
 
-    def test_a_checkpoint_gives_the_same_decision(self, name: str) -> None:
-        from odfreeze.checkpoint import Checkpoint
-
-        def by_path(selection: Any) -> dict[str, str]:
+    def test_a_checkpoint_gives_the_same_decision(self, file: str) -> None:
+        def by_path(selection: Selection) -> dict[str, str]:
             pairs = zip(selection.variables, selection.states, strict=True)
             return {variable.object_path: state for variable, state in pairs}
 
-        with Checkpoint.open(built(name).prefix) as checkpoint:
-            of_checkpoint = by_path(selection_of(name, checkpoint.variables))
-        assert of_checkpoint == by_path(selection_of(name, built(name).records))
+        for section in sections(file):
+            with Checkpoint.open(built(section.config).prefix) as checkpoint:
+                of_checkpoint = section.select(checkpoint.variables)
+            assert by_path(of_checkpoint) == by_path(section.select(built(section.config).records))
 
-    def test_what_they_freeze_is_restored(self, name: str) -> None:
+    def test_preview_finds_nothing_to_say(self, name: str) -> None:
+        result = preview(CONFIGS / name, checkpoint=built(name).prefix)
+        (section,) = sections(name)
+        assert result.selection.totals() == section.select(built(name).records).totals()
+        assert [finding.message for finding in result.findings] == []
+
+    def test_what_they_freeze_is_restored(self, file: str) -> None:
         import tensorflow as tf
 
-        sample = built(name)
-        kind = parsed(name).train_config.fine_tune_checkpoint_type
+        first = sections(file)[0]  # what a later stage of a plan freezes comes from the first
+        sample = built(first.config)
+        kind = parsed(first.config).train_config.fine_tune_checkpoint_type
         objects = sample.model.restore_from_objects(fine_tune_checkpoint_type=kind)
         root = tf.train.Checkpoint(**objects)
         restored = {id(one) for one in tf.train.TrackableView(root).descendants()}
         values = {one.record.object_path: id(one.value) for one in sample.live}
-        frozen = selection_of(name, sample.records).of("frozen")
+        frozen = first.select(sample.records).of("frozen")
         assert frozen
         assert {values[variable.object_path] for variable in frozen} <= restored
 
