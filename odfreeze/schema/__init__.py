@@ -1,0 +1,11 @@
+"""Messages known by their schema: text protos checked field by field and read as values.
+
+The schemas are descriptor sets that ship with the package, compiled from ``protos/``. They
+live in a descriptor pool of their own, so that an installed Object Detection API, which
+registers messages of the same names, is no conflict.
+"""
+
+from odfreeze.schema.pool import message_descriptor
+from odfreeze.schema.reader import Record, Value, read_message
+
+__all__ = ["Record", "Value", "message_descriptor", "read_message"]

@@ -1,0 +1,375 @@
+"""Staging: a plan in, one directory with a pipeline.config per stage out.
+
+    OUTPUT_DIR/01_head/pipeline.config
+    OUTPUT_DIR/01_head/model/               where `odfreeze train` puts that stage's run
+    OUTPUT_DIR/02_head_and_neck/pipeline.config
+
+Each config is a lossless edit of the plan's base config. The first stage starts from the base's
+``fine_tune_checkpoint``, each later one from the last checkpoint of the one before, which is
+called by its step, since `odfreeze train` always saves the last step.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from odfreeze.errors import (
+    CheckpointError,
+    MissingDependencyError,
+    OutputError,
+    PatternError,
+    Place,
+    RemotePathError,
+    TrainingRefusedError,
+)
+from odfreeze.files import refuse_remote, write_atomically
+from odfreeze.findings import Finding
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.plan import Plan, Stage, check_plan, read_plan
+from odfreeze.preview import Preview, preview
+from odfreeze.refusal import refuse
+from odfreeze.restore import MODEL_ROOT
+from odfreeze.schedule import Schedule, changes, read_schedule, refit
+from odfreeze.selection import Selection
+from odfreeze.textproto import last
+
+__all__ = [
+    "CONFIG_NAME",
+    "Plan",
+    "Stage",
+    "StagedConfig",
+    "plan_stages",
+    "read_plan",
+    "write_stages",
+]
+
+#: The file that each stage's directory holds.
+CONFIG_NAME = "pipeline.config"
+
+_DIRECTORY = re.compile(r"([0-9]{2})_(.+)")
+_LEFTOVER = re.compile(rf"\.{re.escape(CONFIG_NAME)}\.[0-9a-f]+\.tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class StagedConfig:
+    """One stage with its config, written or to be written.
+
+    Attributes:
+      number: Position in the plan, from 1.
+      stage: The stage as the plan has it.
+      directory: The stage's directory.
+      data: Bytes of its pipeline.config.
+      starts_from: The checkpoint prefix it starts from, or None for a random start.
+      starts_from_type: ``fine_tune_checkpoint_type`` as it takes effect.
+      batch_size: Images in a batch.
+      schedule: Its learning rate schedule.
+      selection: What its patterns decide for the variables of the base checkpoint; None when
+        that could not tell.
+      findings: What its preview has to say; places in the plan or in its config.
+      is_written: Whether this call wrote the file; False where it was there already, and before
+        writing.
+    """
+
+    number: int
+    stage: Stage
+    directory: Path
+    data: bytes
+    starts_from: str | None
+    starts_from_type: str
+    batch_size: int
+    schedule: Schedule
+    selection: Selection | None = None
+    findings: tuple[Finding, ...] = ()
+    is_written: bool = False
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.stage.name
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps."""
+        return self.stage.num_steps
+
+    @property
+    def config_path(self) -> Path:
+        """Path of the stage's pipeline.config."""
+        return self.directory / CONFIG_NAME
+
+    @property
+    def model_dir(self) -> Path:
+        """Directory for the stage's checkpoints."""
+        return self.directory / "model"
+
+    @property
+    def checkpoint(self) -> str:
+        """Prefix of the stage's last checkpoint: absolute, with forward slashes."""
+        path = Path(os.path.abspath(self.model_dir / f"ckpt-{self.num_steps}"))  # noqa: PTH100
+        return path.as_posix()
+
+
+def plan_stages(plan: Plan, output_dir: str | os.PathLike[str]) -> tuple[StagedConfig, ...]:
+    """Returns the config of every stage; reads the base config, looks at no checkpoint.
+
+    Args:
+      plan: The plan.
+      output_dir: Where the stages' directories would be; need not exist.
+
+    Raises:
+      PlanError: The plan cannot be carried out.
+      ConfigError: The base config cannot be read, or has no learning rate schedule.
+      RemotePathError: A path is not local.
+    """
+    check_plan(plan)
+    refuse_remote(output_dir)
+    base = PipelineConfig.read(plan.base_config)
+    staged: list[StagedConfig] = []
+    for number, stage in enumerate(plan.stages, 1):
+        directory = Path(output_dir) / f"{number:02}_{stage.name}"
+        before = staged[-1] if staged else None
+        staged.append(_staged(base, stage, number, directory, before))
+    return tuple(staged)
+
+
+def write_stages(
+    plan: Plan,
+    output_dir: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    allow: Collection[str] = (),
+) -> tuple[StagedConfig, ...]:
+    """Writes one directory with a pipeline.config per stage.
+
+    Nothing is written before everything has been checked. A config that is there already with
+    the same bytes is left alone, so that the same call again does nothing. The first
+    stage's config is written last: a set that was cut off has no stage that could be run.
+
+    Args:
+      plan: The plan.
+      output_dir: Where to; made when it is missing. Nothing outside of it is written.
+      force: Whether a pipeline.config that differs may be overwritten.
+      allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
+
+    Returns:
+      The stages, with what the preview of the base checkpoint says of each.
+
+    Raises:
+      PlanError: The plan cannot be carried out.
+      ConfigError: The base config cannot be read, or has no learning rate schedule.
+      TrainingRefusedError: A stage would not do what its patterns were written for.
+      OutputError: Something else is in the way, or cannot be written.
+      RemotePathError: A path is not local.
+    """
+    base = PipelineConfig.read(plan.base_config)
+    staged = tuple(_judged(one, base, allow) for one in plan_stages(plan, output_dir))
+    _refuse_strangers(staged, Path(output_dir))
+    outdated = [one for one in staged if _must_write(one, plan, force, allow)]
+    for one in reversed(outdated):
+        _write(one)
+    written = {one.number for one in outdated}
+    return tuple(replace(one, is_written=one.number in written) for one in staged)
+
+
+# --- configs ----------------------------------------------------------------------
+
+
+def _staged(
+    base: PipelineConfig,
+    stage: Stage,
+    number: int,
+    directory: Path,
+    before: StagedConfig | None,
+) -> StagedConfig:
+    """Returns a stage with its config."""
+    config = base
+    if before is not None:
+        config = config.with_changes(
+            fine_tune_checkpoint=before.checkpoint,
+            fine_tune_checkpoint_type="full",
+            fine_tune_checkpoint_version="V2",
+        )
+    config = config.with_changes(
+        freeze_variables=stage.freeze_variables,
+        update_trainable_variables=stage.update_trainable_variables,
+        num_steps=stage.num_steps,
+        batch_size=stage.batch_size,
+    )
+    given = read_schedule(base.document)
+    scale = 1.0 if stage.learning_rate_scale is None else stage.learning_rate_scale
+    fitted = refit(
+        given, stage.num_steps, base_steps=base.num_steps, rate=stage.learning_rate, scale=scale
+    )
+    for path, value in changes(given, fitted):
+        config = config.with_value(path, value)
+    return StagedConfig(
+        number=number,
+        stage=stage,
+        directory=directory,
+        data=config.data,
+        starts_from=config.fine_tune_checkpoint,
+        starts_from_type=config.fine_tune_checkpoint_type,
+        batch_size=config.batch_size,
+        schedule=fitted,
+    )
+
+
+# --- judging ----------------------------------------------------------------------
+
+
+def _judged(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> StagedConfig:
+    """Returns a stage with what its preview on the base checkpoint says; refuses what it must."""
+    is_first = one.number == 1
+    if base.fine_tune_checkpoint is None:
+        if is_first:
+            _refuse_frozen_noise(one, base, allow)
+        return replace(one, findings=_unchecked(base, "it sets no checkpoint", is_first))
+    config = PipelineConfig.parse(one.data, str(one.config_path))
+    try:
+        seen = preview(config, checkpoint=base.fine_tune_checkpoint)
+    except PatternError as error:  # its place is in a config that is not there yet
+        places = {pattern.text: pattern.place for pattern in one.stage.patterns()}
+        error.place = places.get(error.pattern) or error.place
+        raise
+    except (CheckpointError, RemotePathError, MissingDependencyError) as error:
+        return replace(one, findings=_unchecked(base, error.message, is_first))
+    findings = _in_plan(seen, config, one)
+    if not _can_tell(seen):
+        return replace(one, findings=findings if is_first else ())
+    selection = _with_plan_places(seen.selection, one.stage)
+    try:
+        refuse(selection, seen.restored if is_first else None, allow)
+    except TrainingRefusedError as refused:
+        place = refused.place or one.stage.places.get("name")
+        raise TrainingRefusedError(f"stage {one.name!r}: {refused.message}", place=place) from None
+    if not is_first:  # what the base checkpoint restores says nothing of a later stage
+        findings = tuple(finding for finding in findings if finding.code < "ODF3")
+    return replace(one, selection=selection, findings=findings)
+
+
+def _refuse_frozen_noise(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> None:
+    patterns = one.stage.patterns()
+    if patterns and "random_frozen" not in allow:
+        raise TrainingRefusedError(
+            f"stage {one.name!r} freezes variables, but {base.file} sets no fine_tune_checkpoint:"
+            " they would stay at their random start; set it there, or let the first stage train"
+            " everything (--allow_random_frozen goes on all the same)",
+            place=patterns[0].place,
+        )
+
+
+def _unchecked(base: PipelineConfig, why: str, is_first: bool) -> tuple[Finding, ...]:
+    """Returns that no checkpoint could tell what the patterns match; said once, not per stage."""
+    if not is_first:
+        return ()
+    found = last(base.document, "train_config.fine_tune_checkpoint")
+    message = (
+        f"the patterns were not held against a checkpoint: {why}; `odfreeze train` holds them"
+        " against the model"
+    )
+    return (Finding("ODF391", "warning", message, found.place if found else None),)
+
+
+def _can_tell(seen: Preview) -> bool:
+    """Whether the checkpoint holds the detection model, by the names that the patterns go by."""
+    by_name = any(not pattern.by_path for pattern in seen.selection.patterns)
+    if seen.names_missing and by_name:
+        return False
+    return any(v.object_path.startswith(MODEL_ROOT) for v in seen.selection.variables)
+
+
+def _with_plan_places(selection: Selection, stage: Stage) -> Selection:
+    """Returns the selection with its patterns placed in the plan, where people correct them."""
+    places = {(pattern.field, pattern.text): pattern.place for pattern in stage.patterns()}
+    patterns = tuple(
+        replace(pattern, place=places.get((pattern.field, pattern.text)))
+        for pattern in selection.patterns
+    )
+    return replace(selection, patterns=patterns)
+
+
+def _in_plan(seen: Preview, config: PipelineConfig, one: StagedConfig) -> tuple[Finding, ...]:
+    """Returns the preview's findings; those about a pattern are placed in the plan."""
+    in_plan = {(p.field, p.text): p.place for p in one.stage.patterns()}
+    moved: dict[Place | None, Place | None] = {
+        pattern.place: in_plan.get((pattern.field, pattern.text)) for pattern in config.patterns()
+    }
+    return tuple(
+        replace(finding, place=moved.get(finding.place) or finding.place)
+        for finding in seen.findings
+    )
+
+
+# --- writing ----------------------------------------------------------------------
+
+
+def _refuse_strangers(staged: tuple[StagedConfig, ...], output_dir: Path) -> None:
+    """Raises where a stage of another plan is in the way: it would be run with these."""
+    if output_dir.exists() and not output_dir.is_dir():
+        raise OutputError(f"{output_dir} is a file; give a directory", path=str(output_dir))
+    expected = {one.directory.name for one in staged}
+    for _, path in _stages_in(output_dir):
+        if path.name not in expected:
+            raise OutputError(
+                f"{path} is a stage that the plan does not have and would be run with it; remove"
+                " it, or give another --output_dir",
+                path=str(path),
+            )
+
+
+def _must_write(one: StagedConfig, plan: Plan, force: bool, allow: Collection[str]) -> bool:
+    """Returns whether a stage's config is to be written; raises where it must not be."""
+    path = one.config_path
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(os.path.realpath(one.directory.parent)):
+        raise OutputError(
+            f"{path} leads out of {one.directory.parent} to {real}; remove the link", path=str(path)
+        )
+    if real == Path(os.path.realpath(plan.base_config)):
+        raise OutputError(
+            f"{path} is the plan's base config; give another --output_dir", path=str(path)
+        )
+    if path.is_file() and path.read_bytes() == one.data:
+        return False
+    if path.exists() and not (force and path.is_file()):
+        raise OutputError(
+            f"{path} is there and differs from what the plan gives; give another --output_dir, or"
+            " --force to overwrite it",
+            path=str(path),
+        )
+    if (one.model_dir / "checkpoint").exists() and "used_model_dir" not in allow:
+        raise TrainingRefusedError(
+            f"{one.model_dir} holds a checkpoint of a run with another config; remove it, or give"
+            " another --output_dir (--allow_used_model_dir writes the config all the same)"
+        )
+    return True
+
+
+def _write(one: StagedConfig) -> None:
+    try:
+        one.directory.mkdir(parents=True, exist_ok=True)
+        for path in one.directory.iterdir():
+            if _LEFTOVER.fullmatch(path.name):  # of a call that was killed while writing
+                path.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{one.directory} cannot be used: {error.strerror or error}; check the directory",
+            path=str(one.directory),
+        ) from None
+    write_atomically(one.config_path, one.data)
+
+
+def _stages_in(directory: Path) -> list[tuple[int, Path]]:
+    """Returns the stages' directories that hold a config, by number."""
+    if not directory.is_dir():
+        return []
+    found = []
+    for path in directory.iterdir():
+        match = _DIRECTORY.fullmatch(path.name)
+        if match and (path / CONFIG_NAME).is_file():
+            found.append((int(match[1]), path))
+    return sorted(found)
