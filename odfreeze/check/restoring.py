@@ -28,7 +28,7 @@ def frozen_not_restored(case: Case) -> Iterator[Finding]:
         else "leave them out of the patterns"
     )
     message = (
-        f"{quantity(len(noise), 'frozen variable')} ({few(noise)}) would stay at "
+        f"{quantity(len(noise), 'frozen variable')} ({few(noise, 1)}) would stay at "
         f"{'its' if len(noise) == 1 else 'their'} random start: fine_tune_checkpoint_type "
         f'"{case.checkpoint_type}" does not restore {"it" if len(noise) == 1 else "them"}; {cure}'
     )

@@ -1,0 +1,96 @@
+"""Shows which variables each pattern of a pipeline.config matches, and what becomes of each.
+
+Reads the config and the index of its checkpoint, runs nothing and writes nothing. States:
+frozen or trainable for a variable that could learn, held or updating for a moving statistic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+__all__ = ["HELP", "NAME", "add_arguments", "run"]
+
+NAME = "preview"
+HELP = "show which variables each pattern matches, from the checkpoint alone"
+
+_PAGE_WIDTH = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``odfreeze preview``."""
+    parser.add_argument("config", metavar="CONFIG", help="a pipeline.config")
+    parser.add_argument(
+        "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
+    )
+    parser.add_argument(
+        "--freeze_variables", nargs="*", metavar="PATTERN",
+        help="try these instead of the config's; none for no pattern",
+    )  # fmt: skip
+    parser.add_argument(
+        "--update_trainable_variables", nargs="*", metavar="PATTERN", help="likewise"
+    )
+    parser.add_argument(
+        "--frozen_batch_norm", choices=("hold", "update"), default="hold",
+        help="whether the statistics of a frozen batch norm layer stand still (default: hold)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=("tree", "list", "json"), default="tree",
+        help="tree for people, list: one variable a line, for grep; json for programs",
+    )  # fmt: skip
+    opening = parser.add_mutually_exclusive_group()
+    opening.add_argument(
+        "--depth", type=_depth, metavar="N", help="open the tree to this depth (default: what fits)"
+    )
+    opening.add_argument(
+        "--all", action="store_const", const=-1, dest="depth", help="open it to every variable"
+    )
+    parser.add_argument(
+        "--group_by", choices=("name", "path"),
+        help="what the tree is one of (default: names, object paths for CenterNet)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto",
+        help="auto: on a terminal, unless NO_COLOR is set (default)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the preview; returns 0, whatever it warns of."""
+    from odfreeze.preview import preview
+
+    seen = preview(
+        args.config,
+        checkpoint=args.checkpoint,
+        freeze_variables=args.freeze_variables,
+        update_trainable_variables=args.update_trainable_variables,
+        frozen_batch_norm=args.frozen_batch_norm,
+    )
+    if args.format == "json":
+        import json
+
+        json.dump(seen.to_json(), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return 0
+    from odfreeze.report.layout import preview_lines, preview_list
+    from odfreeze.report.text import glyphs_for, wants_color, write_lines
+
+    if args.format == "list":
+        sys.stdout.write(preview_list(seen))
+        return 0
+    lines = preview_lines(
+        seen,
+        glyphs=glyphs_for(sys.stdout.encoding),
+        depth=args.depth,
+        by_path=None if args.group_by is None else args.group_by == "path",
+        width=_PAGE_WIDTH,
+    )
+    write_lines(lines, sys.stdout, color=wants_color(args.color, sys.stdout))
+    return 0
+
+
+def _depth(text: str) -> int:
+    value = int(text) if text.isdecimal() else -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of levels; give 0 or more")
+    return value

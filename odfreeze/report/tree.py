@@ -1,0 +1,252 @@
+"""The tree of variables, grouped as their names are, with equal neighbours drawn together.
+
+People write patterns for names, so the tree is one of names: cut at ``/`` and
+after numbers (``block_12_``), below one heading for each part of the model
+(``model/_feature_extractor``). Where names are missing or not dependable, it is one of
+object paths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Literal
+
+from odfreeze.selection import Selection, State
+
+__all__ = ["Node", "Row", "grow", "rows_of"]
+
+#: Rows of a tree that is drawn without being asked for a depth.
+_MOST_ROWS = 60
+_DEEPEST = 99
+_TOKENS = re.compile(r".*?(?:/|\d_|$)")
+_NUMBERED = re.compile(r"(.*?)(\d{1,9})([_/]?)")
+
+
+@dataclass(slots=True)
+class Node:
+    """A group of variables whose names begin alike.
+
+    Attributes:
+      token: What it adds to its parent's names: up to a ``/``, or through a number and ``_``.
+      label: The same, with those of subgroups that it has just one of.
+      children: Subgroups, in order; none for a single variable.
+      variables: How many there are in it.
+      parameters: Their elements.
+      bytes: Their size.
+      states: How many variables are in each state.
+      by: Indexes of the patterns that match some of them.
+      restored: How many of them the checkpoint gives a value.
+    """
+
+    token: str
+    label: str
+    children: dict[str, Node] = field(default_factory=dict)
+    variables: int = 0
+    parameters: int = 0
+    bytes: int = 0
+    states: dict[State, int] = field(default_factory=dict)
+    by: set[int] = field(default_factory=set)
+    restored: int = 0
+
+    def include(self, other: Node) -> None:
+        """Adds another group's numbers to this one's."""
+        self.variables += other.variables
+        self.parameters += other.parameters
+        self.bytes += other.bytes
+        self.by |= other.by
+        self.restored += other.restored
+        for state, count in other.states.items():
+            self.states[state] = self.states.get(state, 0) + count
+
+    @property
+    def uniform(self) -> bool:
+        """Whether a word says what becomes of all that could learn, and one of the rest."""
+        return _is_uniform(self.states.keys())
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether variables, and no further groups, are in it."""
+        return not any(child.children for child in self.children.values())
+
+    def like(self, other: Node) -> bool:
+        """Whether one row can say what becomes of both."""
+        if _part(self.restored, self.variables) != _part(other.restored, other.variables):
+            return False
+        both = self.states.keys() | other.states.keys()
+        return _is_uniform(both) or self.states.keys() == other.states.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the tree.
+
+    Attributes:
+      lead: The branches before the label: for each level whether more follows there.
+      label: The group's label, of a run those of its first and last.
+      node: The numbers.
+      open: Whether the rows below show what is in it.
+    """
+
+    lead: tuple[bool, ...]
+    label: str
+    node: Node
+    open: bool
+
+
+def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> list[Node]:
+    """Returns the headings with all that is below them.
+
+    Args:
+      selection: The variables with their states.
+      restored: As in `Preview`.
+      by_path: Group by object path instead of by name.
+    """
+    root = Node("", "")
+    rows = zip(selection.variables, selection.states, selection.matched_by, restored, strict=True)
+    for variable, state, by, given in rows:
+        path = variable.object_path
+        named = variable.name is not None and variable.name != path and not by_path
+        heading = _heading(path)
+        name = variable.label if named else path[len(heading) :]
+        tokens = [token for token in _TOKENS.findall(name) if token] or [path]
+        one = Node(
+            "", "", {}, 1, variable.parameters, variable.bytes, {state: 1}, set(by), int(given)
+        )
+        node = root
+        for token in (heading, *tokens) if heading else tokens:
+            child = node.children.get(token)
+            if child is None:
+                child = node.children[token] = Node(token, token)
+            child.include(one)
+            node = child
+    return [_compressed(node, top=True) for node in root.children.values()]
+
+
+def rows_of(headings: Sequence[Node], depth: int | None, *, most: int = _MOST_ROWS) -> list[Row]:
+    """Returns the rows to draw.
+
+    Args:
+      headings: From `grow`.
+      depth: Levels that are opened, whatever their states; None for as many as tell
+        states apart and fit on a page; negative for all, down to each variable.
+      most: Rows that fit on a page.
+    """
+    if depth is not None:
+        view = _View(_DEEPEST, _DEEPEST, "never") if depth < 0 else _View(depth, depth, "closed")
+        return list(_drawn(headings, (), view))
+    rows: list[Row] = []
+    for view in _FITTING:
+        rows = list(_drawn(headings, (), view))
+        if len(rows) <= most:
+            break
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How far a tree is opened.
+
+    Attributes:
+      least: Levels that are opened, whatever their states.
+      most: Levels that are opened where states differ.
+      merge: Which neighbours of one kind share a row: none; closed ones that differ in a
+        number only; besides, uniform ones that ``least`` would open; all closed ones.
+    """
+
+    least: int
+    most: int
+    merge: Literal["never", "closed", "numbers", "all"]
+
+    def opens(self, node: Node, level: int) -> bool:
+        if not node.children:
+            return False
+        if level < self.least:
+            return self.merge in ("never", "closed") or not node.is_layer
+        return level < self.most and not node.uniform
+
+    def joins(self, before: Node, node: Node, level: int) -> bool:
+        if self.merge == "never" or not before.like(node):
+            return False
+        closed = not (self.opens(before, level) or self.opens(node, level))
+        if self.merge == "all":
+            return closed
+        (stem, number), (other, _) = _stem(before.token), _stem(node.token)
+        return (
+            stem == other
+            and number is not None
+            and (closed or (self.merge == "numbers" and node.uniform))
+        )
+
+
+#: From the most telling to the shortest.
+_FITTING = (
+    _View(2, 5, "numbers"), _View(2, 4, "numbers"), _View(2, 3, "numbers"), _View(2, 2, "numbers"),
+    _View(2, 3, "all"), _View(2, 2, "all"), _View(1, 2, "all"), _View(1, 1, "all"),
+)  # fmt: skip
+
+
+def _drawn(nodes: Sequence[Node], lead: tuple[bool, ...], view: _View) -> Iterator[Row]:
+    level = len(lead)
+    runs: list[list[Node]] = []
+    for node in nodes:
+        if runs and view.joins(runs[-1][-1], node, level):
+            runs[-1].append(node)
+        else:
+            runs.append([node])
+    for number, run in enumerate(runs, start=1):
+        here = (*lead, number < len(runs))
+        first = run[0]
+        if len(run) > 1:
+            together = Node(first.token, f"{first.token} … {run[-1].token}")
+            for node in run:
+                together.include(node)
+            yield Row(here, together.label, together, False)
+            continue
+        label, below = first.label, []
+        if view.opens(first, level):
+            below = list(_drawn(list(first.children.values()), here, view))
+            if len(below) == 1 and level and len(first.children) > 1:
+                label, below = label + below[0].label, []  # one row says it all
+        yield Row(here, label, first, bool(below))
+        yield from below
+
+
+def _heading(path: str) -> str:
+    """``model/_box_predictor/`` of an object path; "" where the path tells no part of a model."""
+    first, slash, rest = path.partition("/")
+    if first != "model" or "/" not in rest:
+        return ""
+    return f"{first}{slash}{rest.partition('/')[0]}/"
+
+
+def _compressed(node: Node, *, top: bool = False) -> Node:
+    """Joins each group that has just one subgroup with it, and puts numbers in order."""
+    while len(node.children) == 1 and not top:
+        (child,) = node.children.values()
+        node.label += child.label
+        node.children = child.children
+    children = [_compressed(child) for child in node.children.values()]
+    first_of: dict[str, int] = {}
+    keys = {}
+    for here, child in enumerate(children):
+        stem, number = _stem(child.token)
+        keys[child.token] = (first_of.setdefault(stem, here), number or 0)
+    children.sort(key=lambda child: keys[child.token])
+    node.children = {child.token: child for child in children}
+    return node
+
+
+def _stem(token: str) -> tuple[str, int | None]:
+    """The token with a gap for its number, and the number."""
+    match = _NUMBERED.fullmatch(token)
+    return (token, None) if match is None else (f"{match[1]}\0{match[3]}", int(match[2]))
+
+
+def _is_uniform(states: Set[State]) -> bool:
+    return not ({"frozen", "trainable"} <= states or {"held", "updating"} <= states)
+
+
+def _part(count: int, whole: int) -> str:
+    return "all" if count == whole else "none" if count == 0 else "some"
