@@ -60,10 +60,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
       OutputError: It cannot be written.
     """
     import os
-    import secrets
 
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
         mode = target.stat().st_mode & 0o7777 if target.exists() else None
         try:

@@ -72,23 +72,14 @@ SHORT_NAMES = {
     )
 }
 
-# Behind which siblings a field goes that is not there yet, the preferred one first.
-_KIN = {
-    "fine_tune_checkpoint_type": ("fine_tune_checkpoint",),
-    "fine_tune_checkpoint_version": ("fine_tune_checkpoint_type", "fine_tune_checkpoint"),
-    "freeze_variables": (
-        "update_trainable_variables",
-        "fine_tune_checkpoint_version",
-        "fine_tune_checkpoint_type",
-        "fine_tune_checkpoint",
-    ),
-    "update_trainable_variables": (
-        "freeze_variables",
-        "fine_tune_checkpoint_version",
-        "fine_tune_checkpoint_type",
-        "fine_tune_checkpoint",
-    ),
-}
+_NO_NEWLINE = b"\n\\ No newline at end of file\n"
+
+_CHECKPOINT_FAMILY = (
+    "fine_tune_checkpoint",
+    "fine_tune_checkpoint_type",
+    "fine_tune_checkpoint_version",
+)
+_PATTERN_FIELDS: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_variables")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,10 +209,9 @@ class PipelineConfig:
         """Returns the patterns of both fields in file order, with their places."""
         from odfreeze.selection import Pattern
 
-        fields: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_variables")
         found = [
             (one.value.start, Pattern(field, _scalar(one).as_str(), one.place))
-            for field in fields
+            for field in _PATTERN_FIELDS
             for one in find(self.document, f"train_config.{field}")
         ]
         return tuple(pattern for _, pattern in sorted(found, key=lambda pair: pair[0]))
@@ -256,15 +246,15 @@ class PipelineConfig:
 
     def with_value(self, path: str, value: Value) -> PipelineConfig:
         """Returns the config with a singular field set; see ``textproto.set_field``."""
-        return self._with(set_field(self.document, path, value, kin=_kin(path)))
+        return self._with(set_field(self.document, path, value, kin=_kin(self.document, path)))
 
     def with_values(self, path: str, values: Sequence[Value]) -> PipelineConfig:
         """Returns the config with a repeated field set; see ``textproto.set_repeated``."""
-        return self._with(set_repeated(self.document, path, values, kin=_kin(path)))
+        return self._with(set_repeated(self.document, path, values, kin=_kin(self.document, path)))
 
     def with_added(self, path: str, value: Value) -> PipelineConfig:
         """Returns the config with a repeated field extended; see ``textproto.add_value``."""
-        return self._with(add_value(self.document, path, value, kin=_kin(path)))
+        return self._with(add_value(self.document, path, value, kin=_kin(self.document, path)))
 
     def without(self, path: str) -> PipelineConfig:
         """Returns the config without a field; see ``textproto.remove_field``.
@@ -291,6 +281,7 @@ class PipelineConfig:
         num_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        add_freeze_variables: Sequence[str] = (),
     ) -> PipelineConfig:
         """Returns the config with some fields rewritten; None leaves a field as it is.
 
@@ -303,6 +294,8 @@ class PipelineConfig:
           num_steps: Steps to train, from 0.
           batch_size: Images a step, from 1.
           learning_rate: Base rate of the optimizer's schedule; see ``with_learning_rate``.
+          add_freeze_variables: Patterns to have besides those there; one that is there
+            already is not added again.
 
         Raises:
           UsageError: A value is out of range.
@@ -331,6 +324,10 @@ class PipelineConfig:
             if patterns is not None:
                 _check_patterns(field, patterns)
                 config = config.with_values(f"train_config.{field}", patterns)
+        _check_patterns("freeze_variables", add_freeze_variables)
+        for pattern in add_freeze_variables:
+            if pattern not in config.freeze_variables:
+                config = config.with_added("train_config.freeze_variables", pattern)
         for name, number, least in (("num_steps", num_steps, 0), ("batch_size", batch_size, 1)):
             if number is not None:
                 if not least <= number < 1 << 32:
@@ -361,6 +358,17 @@ class PipelineConfig:
         for path, value in rate_changes(self.document, rate):
             config = config.with_value(path, value)
         return config
+
+    def diff(self, other: PipelineConfig) -> bytes:
+        """Returns a unified diff from this config to another, b"" where they are equal."""
+        from difflib import diff_bytes, unified_diff
+
+        old, new = _lines(self.data), _lines(other.data)
+        name = self.file.encode("utf-8", "surrogateescape")
+        return b"".join(
+            line if line.endswith(b"\n") else line + _NO_NEWLINE
+            for line in diff_bytes(unified_diff, old, new, name, name)
+        )
 
     def write(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Writes the config atomically: the file is the old one or the whole new one.
@@ -408,13 +416,36 @@ class PipelineConfig:
         return tuple(_scalar(one).as_str() for one in find(self.document, path))
 
 
-def _kin(path: str) -> tuple[str, ...]:
-    return _KIN.get(path.rpartition(".")[2], ()) if path in SHORT_NAMES.values() else ()
+def _kin(document: Document, path: str) -> tuple[str, ...]:
+    """Returns behind which siblings a field of train_config goes that is not there yet.
+
+    The fields about the checkpoint and its patterns stay together: behind the other
+    patterns, else behind ``fine_tune_checkpoint`` and those of its family that follow it.
+    """
+    scope, _, name = path.rpartition(".")
+    if scope != "train_config" or name not in (*_CHECKPOINT_FAMILY, *_PATTERN_FIELDS):
+        return ()
+    anchor = ""
+    siblings = (one.value.fields for one in find(document, scope) if isinstance(one.value, Message))
+    for field in (field for fields in siblings for field in fields):
+        if field.name == _CHECKPOINT_FAMILY[0] or (anchor and field.name in _CHECKPOINT_FAMILY):
+            anchor = field.name
+        elif anchor:
+            break
+    family = (anchor, *_CHECKPOINT_FAMILY) if anchor else _CHECKPOINT_FAMILY
+    others = tuple(other for other in _PATTERN_FIELDS if other != name)
+    return others + family if name in _PATTERN_FIELDS else family
 
 
 def _value(found: Occurrence) -> str | int | float | bool | Message:
     value = found.value
     return value if isinstance(value, Message) else value.as_python()
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Returns the lines with their endings; only a line feed ends one."""
+    *whole, rest = data.split(b"\n")
+    return [line + b"\n" for line in whole] + ([rest] if rest else [])
 
 
 def _scalar(found: Occurrence) -> Scalar:
@@ -434,6 +465,8 @@ def _one_of(field: str, value: str, known: Sequence[str]) -> None:
 
 def _check_patterns(field: PatternField, patterns: Sequence[str]) -> None:
     """Raises PatternError for a pattern that is no regular expression."""
+    if not patterns:
+        return
     from odfreeze.selection import Pattern, match_columns
 
     match_columns((), [Pattern(field, text) for text in patterns])

@@ -27,7 +27,15 @@ from odfreeze.textproto.splice import (
     written_behind,
     written_into,
 )
-from odfreeze.textproto.style import Identifier, Raw, Value, indent_of, style_of
+from odfreeze.textproto.style import (
+    Identifier,
+    Raw,
+    Value,
+    indent_of,
+    is_commented,
+    literal_span,
+    style_of,
+)
 from odfreeze.textproto.tree import Document, Message, Scalar
 
 __all__ = [
@@ -191,10 +199,10 @@ def _replacement(document: Document, found: Occurrence, value: Value) -> list[Ed
     if field.colon < 0 and text[:1] not in {b"{", b"<"}:
         edits.append(Edit(field.name_end, field.name_end, b":"))
     end = old.end
-    if isinstance(old, Scalar) and old.kind == "string":
+    if isinstance(old, Scalar) and old.kind == "string" and is_commented(data[old.start : old.end]):
         first, *others = old.literals()
         end = first.end
-        edits += cuts(data, [(token.start, token.end) for token in others])
+        edits += [Edit(*literal_span(data, token.start, token.end), b"") for token in others]
     edits.append(Edit(old.start, end, text))
     return [edit for edit in edits if data[edit.start : edit.end] != edit.replacement]
 

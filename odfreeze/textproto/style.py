@@ -14,7 +14,7 @@ from odfreeze.errors import TextProtoError, UsageError
 from odfreeze.textproto.parser import parse
 from odfreeze.textproto.query import walk
 from odfreeze.textproto.strings import quote
-from odfreeze.textproto.tokens import BOM
+from odfreeze.textproto.tokens import BOM, tokenize
 from odfreeze.textproto.tree import Document, Field, Message, Scalar
 
 __all__ = [
@@ -25,8 +25,11 @@ __all__ = [
     "cut",
     "indent_of",
     "is_blank",
+    "is_commented",
     "is_tail",
     "line_end",
+    "line_indent",
+    "literal_span",
     "newline_near",
     "style_of",
 ]
@@ -156,6 +159,25 @@ def cut(data: bytes, start: int, end: int) -> tuple[int, int]:
         return start, stop
     while data[start - 1] in b" \t":
         start -= 1
+    return start, end
+
+
+def is_commented(text: bytes) -> bool:
+    """Whether there is a comment among the tokens of ``text``."""
+    return b"#" in text and any(token.kind == "comment" for token in tokenize(text))
+
+
+def literal_span(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Returns the span that goes when one of several adjacent literals is removed.
+
+    Comments around it stay, even one behind it on its line, and so does the line's end.
+    """
+    before = data[line_start(data, start) : start]
+    if not is_blank(before):
+        return start - len(before) + len(before.rstrip(b" \t")), end
+    if is_blank(data[end : line_end(data, end)]):
+        previous = data.rfind(b"\n", 0, start)
+        return previous - data[:previous].endswith(b"\r"), end
     return start, end
 
 
