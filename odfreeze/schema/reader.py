@@ -115,7 +115,7 @@ class Record:
 
 def read_message(
     document: Document,
-    message_name: str,
+    message: str | Descriptor,
     *,
     error: type[ConfigError] = ConfigError,
     duplicates: Duplicates = "last",
@@ -124,7 +124,8 @@ def read_message(
 
     Args:
       document: A parsed text proto.
-      message_name: Full name of the message, such as ``odfreeze.Plan``.
+      message: Full name of a message of the package's schemas, such as ``odfreeze.Plan``, or a
+        descriptor.
       error: What to raise; a ConfigError class that takes a message and a place.
       duplicates: What a field that may stand once and stands twice is.
 
@@ -133,8 +134,8 @@ def read_message(
         value of the wrong type or out of its range, duplicate, or missing required field.
       UnknownFieldError: The schemas have no such message.
     """
-    reader = _Reader(error, duplicates)
-    return reader.message((document.root,), message_descriptor(message_name), "")
+    descriptor = message_descriptor(message) if isinstance(message, str) else message
+    return _Reader(error, duplicates).message((document.root,), descriptor, "")
 
 
 class _Reader:
