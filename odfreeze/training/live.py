@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from odfreeze.errors import ConfigError, UsageError
 from odfreeze.training import compat
 from odfreeze.variables import Variable
 
-__all__ = ["LiveVariable", "build_model", "live_variables", "save_checkpoint"]
+__all__ = ["LiveVariable", "build_model", "live_variables", "save_checkpoint", "walk_variables"]
+
+#: Under this name a model that has trained tracks the run's step (core/model.py:491).
+_STEP = "_training_step"
 
 #: Names under which a batch norm layer tracks its moving statistics.
 _STATISTICS = frozenset({"moving_mean", "moving_variance"})
@@ -138,36 +142,53 @@ def live_variables(model: Any, root: str = "model") -> tuple[LiveVariable, ...]:
       One entry a variable, in the order of the traversal; ``trainable`` tells whether the
       model's own ``trainable_variables`` hold the variable.
     """
+    trainable = {id(value) for value in model.trainable_variables}
+    found: list[LiveVariable] = []
+    for path, value, owner, siblings in walk_variables(model, root):
+        layer, _, name = path.rpartition("/")
+        if name == _STEP:
+            continue
+        record = Variable(
+            name=value.name.partition(":")[0],
+            object_path=path,
+            shape=tuple(value.shape.as_list()),
+            dtype=value.dtype.base_dtype.name,
+            trainable=id(value) in trainable,
+            statistic=name in _STATISTICS and siblings >= _STATISTICS,
+            layer=layer,
+            order=len(found),
+        )
+        found.append(LiveVariable(record, value, owner))
+    return tuple(found)
+
+
+def walk_variables(root: Any, root_path: str) -> Iterator[tuple[str, Any, Any, Set[str]]]:
+    """Walks what a trackable object tracks, breadth first, as the saver does.
+
+    Args:
+      root: The object to start from.
+      root_path: Its object path; "" for the root of a checkpoint.
+
+    Yields:
+      For each variable its object path, the variable, the object that tracks it, and the names
+      of everything that this object tracks.
+    """
     import tensorflow as tf
 
-    trainable = {id(value) for value in model.trainable_variables}
-    children = tf.train.TrackableView.children
     # Paths are kept with their objects: an id is only good as long as its object lives.
-    seen: dict[int, Any] = {id(model): model}
-    waiting: deque[tuple[Any, str]] = deque([(model, root)])
-    found: list[LiveVariable] = []
+    seen: dict[int, Any] = {id(root): root}
+    waiting: deque[tuple[Any, str]] = deque([(root, root_path)])
     while waiting:
         owner, path = waiting.popleft()
-        tracked = children(owner)
+        tracked = tf.train.TrackableView.children(owner)
         for name, child in tracked.items():
             if id(child) in seen:
                 continue
             seen[id(child)] = child
-            child_path = f"{path}/{_escape(name)}"
+            child_path = f"{path}/{_escape(name)}" if path else _escape(name)
             waiting.append((child, child_path))
             if isinstance(child, tf.Variable):
-                record = Variable(
-                    name=child.name.partition(":")[0],
-                    object_path=child_path,
-                    shape=tuple(child.shape.as_list()),
-                    dtype=child.dtype.base_dtype.name,
-                    trainable=id(child) in trainable,
-                    statistic=name in _STATISTICS and tracked.keys() >= _STATISTICS,
-                    layer=path,
-                    order=len(found),
-                )
-                found.append(LiveVariable(record, child, owner))
-    return tuple(found)
+                yield child_path, child, owner, tracked.keys()
 
 
 def _escape(name: str) -> str:

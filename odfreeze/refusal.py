@@ -1,0 +1,62 @@
+"""What training and staging refuse because its result would silently not be what was meant.
+
+Preview only warns of these; :func:`refuse` raises, unless the flag that says "I mean it" was
+given. The same function judges a preview and a live model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from odfreeze.errors import TrainingRefusedError
+from odfreeze.selection import Selection
+
+__all__ = ["ALLOWANCES", "refuse"]
+
+#: What is refused unless ``--allow_NAME`` is given, with what it means.
+ALLOWANCES: dict[str, str] = {
+    "unmatched_patterns": "patterns that match no variable",
+    "all_frozen": "a selection in which nothing learns",
+    "random_frozen": "frozen variables that no checkpoint gives a value",
+    "used_model_dir": "a model_dir that holds a checkpoint of another run",
+}
+
+
+def refuse(
+    selection: Selection, restored: Sequence[bool] | None, allow: Collection[str] = ()
+) -> None:
+    """Raises for a selection that would not do what its patterns were written for.
+
+    Args:
+      selection: What the patterns decide.
+      restored: For each variable whether a checkpoint gives it its value; None when that does
+        not matter, as in a resumed run.
+      allow: Names of :data:`ALLOWANCES` that are let through.
+
+    Raises:
+      TrainingRefusedError: With the flag that lets it through.
+    """
+    unmatched = [p for i, p in enumerate(selection.patterns) if not selection.matches(i)]
+    if unmatched and "unmatched_patterns" not in allow:
+        raise TrainingRefusedError(
+            f"{unmatched[0].field} {unmatched[0].text!r} matches none of"
+            f" {len(selection.variables)} variables; `odfreeze preview` shows their names"
+            " (--allow_unmatched_patterns goes on all the same)",
+            place=unmatched[0].place,
+        )
+    if selection.patterns and "trainable" not in selection.states and "all_frozen" not in allow:
+        raise TrainingRefusedError(
+            "the patterns freeze everything: nothing would learn"
+            " (--allow_all_frozen goes on all the same)"
+        )
+    if restored is None or "random_frozen" in allow:
+        return
+    rows = zip(selection.variables, selection.states, restored, strict=True)
+    noise = [variable.label for variable, state, given in rows if state == "frozen" and not given]
+    if noise:
+        raise TrainingRefusedError(
+            f"{len(noise)} frozen variables get no value from fine_tune_checkpoint and would stay"
+            f" at their random start, among them {noise[0]!r}; leave them out of the patterns, or"
+            ' set fine_tune_checkpoint_type: "full" where the checkpoint holds them'
+            " (--allow_random_frozen goes on all the same)"
+        )

@@ -1,0 +1,161 @@
+"""The training child: the stock ``model_main_tf2`` with the freezing enforced.
+
+It talks to its parent by events on standard output (:mod:`odfreeze.training.request`); what
+TensorFlow and the OD API log goes to standard error as always. It ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from odfreeze.errors import OdfreezeError
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.refusal import refuse
+from odfreeze.training import compat
+from odfreeze.training.enforce import apply_selection, compare_states, select_live
+from odfreeze.training.loop import RunHooks, RunState, train_loop_with_hooks
+from odfreeze.training.recording import restored_variables, write_baseline
+from odfreeze.training.request import TrainingRequest, format_event
+
+__all__ = ["run_child"]
+
+
+def run_child(request: TrainingRequest) -> int:
+    """Trains as requested, in this process.
+
+    Returns:
+      Exit status: 0 when the run took all its steps, else that of the error, which is also
+      sent to the parent as an event.
+    """
+    _end_with_parent()
+    # A block of steps is one long call into TensorFlow: only the default action interrupts it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        _emit("phase", phase="import")
+        applied = compat.prepare()
+        from absl import app
+        from object_detection import model_lib_v2, model_main_tf2
+
+        if request.num_steps:
+            model_lib_v2.train_loop = _enforcing(model_lib_v2.train_loop, request, applied)
+        with contextlib.suppress(SystemExit):
+            app.run(model_main_tf2.main, argv=["model_main_tf2", *request.flags])
+    except OdfreezeError as error:
+        _emit("error", message=str(error), error=type(error).__name__)
+        return error.exit_status
+    except Exception as error:
+        traceback.print_exc()
+        _emit("error", message=f"{type(error).__name__}: {error}", error="")
+        return 1
+    return 0
+
+
+def _enforcing(
+    stock: Callable[..., None], request: TrainingRequest, applied: tuple[str, ...]
+) -> Callable[..., None]:
+    """Returns what ``model_main_tf2`` shall find under the name ``train_loop``."""
+
+    def train_loop(**kwargs: Any) -> None:
+        _emit("phase", phase="build")
+        hooks = _Hooks(request, applied)
+        run = train_loop_with_hooks(hooks, request.num_steps, stock=stock, **kwargs)
+        _emit("done", step=run.step, checkpoint=run.manager.latest_checkpoint)
+
+    return train_loop
+
+
+class _Hooks(RunHooks):
+    """Enforces the selection at the one moment when all values are in place."""
+
+    def __init__(self, request: TrainingRequest, applied: tuple[str, ...]) -> None:
+        self._request = request
+        self._applied = applied
+        self._config = PipelineConfig.read(request.config)
+
+    def before_restore(self, run: RunState) -> None:
+        """Builds a model that stock would build only while it traces the first step."""
+        if self._config.patterns() and not run.built:
+            run.build()
+
+    def after_restore(self, run: RunState) -> None:
+        """Selects, refuses or enforces, and keeps the baseline of a new run."""
+        request = self._request
+        enforcement = select_live(
+            run.model,
+            self._config.patterns(),
+            frozen_batch_norm=request.frozen_batch_norm,
+            hold_all_statistics=self._config.holds_all_statistics,
+        )
+        restored = None
+        if not run.resumed:
+            given = restored_variables(run)
+            restored = [id(one.value) in given for one in enforcement.live]
+        refuse(enforcement.selection, restored, request.allow)
+        compare_states(enforcement, request.expected)
+        apply_selection(run.model, enforcement)
+        if not enforcement.selection.of("trainable"):
+            _train_nothing(run)
+        if run.is_chief:
+            write_baseline(request, self._config, enforcement, run, self._applied)
+        totals = enforcement.selection.totals()
+        _emit(
+            "selection",
+            resumed_at=run.step if run.resumed else None,
+            totals={
+                state: {"variables": t.variables, "parameters": t.parameters, "bytes": t.bytes}
+                for state, t in totals.items()
+            },
+        )
+        threading.Thread(target=_report_steps, args=(run,), daemon=True).start()
+
+    def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
+        """Tells the parent the losses after a block of steps."""
+        _emit("block", step=run.step, scalars=scalars)
+
+    def after_save(self, run: RunState, prefix: str) -> None:
+        """Tells the parent of a checkpoint."""
+        _emit("saved", step=run.step, checkpoint=prefix)
+
+
+def _train_nothing(run: RunState) -> None:
+    """Makes the optimizer accept a step without gradients, which Keras refuses."""
+
+    def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> None:
+        list(grads_and_vars)
+
+    object.__setattr__(run.checkpoint.optimizer, "apply_gradients", apply_gradients)
+
+
+def _emit(kind: str, **data: Any) -> None:
+    print(format_event(kind, **data), flush=True)
+
+
+def _report_steps(run: RunState) -> None:
+    """Tells the step about once a second: a block of steps can take minutes."""
+    last = -1
+    while True:
+        time.sleep(1.0)
+        step = run.step
+        if step != last:
+            _emit("step", step=step)
+            last = step
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the parent closes the pipe on standard input, killed or not."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdin.buffer.read()
+        os._exit(1)  # a second run in the same model_dir must not find a writer in it
+
+    if not sys.stdin.closed and not sys.stdin.isatty():
+        threading.Thread(target=watch, daemon=True).start()

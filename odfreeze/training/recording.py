@@ -1,0 +1,108 @@
+"""The record of a run: what was decided, and the digests that verification starts from."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+from typing import Any
+
+from odfreeze import __version__
+from odfreeze.checkpoint import Checkpoint
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.record import RecordedVariable, RunRecord, digest, record_path, write_record
+from odfreeze.training.enforce import Enforcement
+from odfreeze.training.live import walk_variables
+from odfreeze.training.loop import RunState
+from odfreeze.training.request import TrainingRequest
+
+__all__ = ["restored_variables", "write_baseline"]
+
+#: Packages whose versions a record keeps.
+_PACKAGES = (
+    "tensorflow",
+    "tf-models-official",
+    "tf-models-research-object-detection",
+    "protobuf",
+    "numpy",
+)
+
+
+def restored_variables(run: RunState) -> set[int]:
+    """Returns the ids of the live variables that the fine-tuning checkpoint gave a value."""
+    if not run.restored or run.fine_tune_checkpoint is None:
+        return set()
+    import tensorflow as tf
+
+    with Checkpoint.open(run.fine_tune_checkpoint) as checkpoint:
+        keys = set(checkpoint.entries)
+    root = tf.train.Checkpoint(**run.restored)
+    return {
+        id(value)
+        for path, value, _, _ in walk_variables(root, "")
+        if f"{path}/.ATTRIBUTES/VARIABLE_VALUE" in keys
+    }
+
+
+def write_baseline(
+    request: TrainingRequest,
+    config: PipelineConfig,
+    enforcement: Enforcement,
+    run: RunState,
+    measures: tuple[str, ...],
+) -> None:
+    """Writes the record of a new run; that of a resumed one stays as it is.
+
+    The digests are of the values right after the restore: what verification compares the
+    last checkpoint with.
+    """
+    if run.resumed and record_path(request.model_dir).exists():
+        return
+    variables = [
+        RecordedVariable(
+            name=one.record.name,
+            object_path=one.record.object_path,
+            shape=one.record.shape,
+            dtype=one.record.dtype,
+            state=state,
+            trainable=one.record.trainable,
+            statistic=one.record.statistic,
+            digest=digest(_value_bytes(one.value)),
+        )
+        for one, state in zip(enforcement.live, enforcement.selection.states, strict=True)
+    ]
+    record = RunRecord(
+        config_path=request.config,
+        config_text=config.data.decode("utf-8", "surrogateescape"),
+        fine_tune_checkpoint=config.fine_tune_checkpoint,
+        fine_tune_checkpoint_type=config.fine_tune_checkpoint_type,
+        freeze_variables=config.freeze_variables,
+        update_trainable_variables=config.update_trainable_variables,
+        frozen_batch_norm=request.frozen_batch_norm,
+        num_steps=request.num_steps,
+        start_step=run.step,
+        versions=_versions(),
+        measures=measures,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        variables=tuple(variables),
+    )
+    write_record(record, request.model_dir)
+
+
+def _value_bytes(variable: Any) -> bytes:
+    """Returns a variable's value, little-endian, as a checkpoint holds it."""
+    value = variable.read_value().numpy()
+    if value.dtype.byteorder == ">":
+        value = value.byteswap()
+    data: bytes = value.tobytes()
+    return data
+
+
+def _versions() -> dict[str, str]:
+    found = {"odfreeze": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
