@@ -14,6 +14,8 @@ __all__ = ["GRAPH_KEY", "GraphError", "Node", "names", "object_paths", "parse_gr
 #: The key of the object graph, a scalar string tensor.
 GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
+_PATHS_MOST = 400  # characters of a path on average; real models have 60 to 150
+
 #: How the attribute of nearly every variable begins: its own name, then the tag of full_name.
 _USUAL = b"\x0a\x0eVARIABLE_VALUE\x12"
 
@@ -117,8 +119,13 @@ def object_paths(nodes: tuple[Node, ...]) -> tuple[str | None, ...]:
     A slash in a child's name is written ``.S`` and a dot ``..``, as in a
     checkpoint's keys. The root has the path ""; a node that cannot be reached
     has None. Cycles are no trouble: each node is visited once.
+
+    Raises:
+      GraphError: The paths would take far more room than those of any model, as
+        those of a chain of a million objects.
     """
     paths: list[str | None] = [None] * len(nodes)
+    allowed = _PATHS_MOST * (len(nodes) + 1000)
     if not nodes:
         return ()
     paths[0] = ""
@@ -128,7 +135,10 @@ def object_paths(nodes: tuple[Node, ...]) -> tuple[str | None, ...]:
         for name, child in nodes[number].children:
             if paths[child] is None:
                 escaped = name.replace(".", "..").replace("/", ".S")
-                paths[child] = f"{base}/{escaped}" if base else escaped
+                path = paths[child] = f"{base}/{escaped}" if base else escaped
+                allowed -= len(path)
+                if allowed < 0:
+                    raise GraphError("the paths of its objects are far larger than it is")
                 queue.append(child)
     return tuple(paths)
 

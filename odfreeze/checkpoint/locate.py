@@ -79,9 +79,9 @@ def latest(directory: str | os.PathLike[str]) -> str | None:
 
 
 def _resolve(text: str) -> tuple[str, str] | None:
-    prefix = _DATA.sub("", text.removesuffix(".index"))
-    if os.path.isfile(prefix + ".index"):
-        return prefix, ""
+    for prefix in (text, _DATA.sub("", text.removesuffix(".index"))):
+        if os.path.isfile(prefix + ".index"):
+            return prefix, ""
     if os.path.isdir(text):
         return _below(text)
     if os.path.isfile(text):
