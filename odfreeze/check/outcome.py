@@ -107,16 +107,15 @@ def match_would_differ(case: Case) -> Iterator[Finding]:
         "the legacy TF1 trainer matches from the beginning of a name (re.match) and would decide "
         "otherwise for {patterns}; begin with '.*' to have the same everywhere"
     )
-    yield from _differing(case, "ODF207", message, _match_count)
+    yield from _differing(case, "ODF207", message, _match_variant)
 
 
-def _match_count(pattern: Pattern, matched: list[str]) -> int | None:
+def _match_variant(pattern: Pattern) -> str | None:
     if re.match(r"(?:\(\?[^)]*\))*(?:\.\*|\^)[^|]*$", pattern.text):
-        return len(matched)
+        return None
     flags = re.match(r"\(\?[aiLmsux]+\)", pattern.text)
     lead = flags[0] if flags else ""
-    found = search_bounded(rf"{lead}\A(?:{pattern.text[len(lead) :]})", matched)
-    return None if found is None else sum(found)
+    return rf"{lead}\A(?:{pattern.text[len(lead) :]})"
 
 
 def suffix_would_differ(case: Case) -> Iterator[Finding]:
@@ -125,28 +124,34 @@ def suffix_would_differ(case: Case) -> Iterator[Finding]:
         "TF1's Estimator path matched names with their ':0' ending and would decide otherwise for "
         "{patterns}; odfreeze leaves ':0' out"
     )
-    yield from _differing(case, "ODF208", message, _suffixed_count)
+    yield from _differing(case, "ODF208", message, _suffix_variant, ":0")
 
 
-def _suffixed_count(pattern: Pattern, matched: list[str]) -> int | None:
-    if not re.search(r"\$|\\Z|\\[bB]|\(\?!|\(\?<?[=!]", pattern.text):
-        return len(matched)  # what matches a name matches it with more text after it, too
-    found = search_bounded(pattern.text, [f"{name}:0" for name in matched])
-    return None if found is None else sum(found)
+def _suffix_variant(pattern: Pattern) -> str | None:
+    # Without any of these, what matches a name matches it with more text after it, too.
+    return pattern.text if re.search(r"\$|\\[ZbB]|\(\?(?:!|<?=|<!)", pattern.text) else None
 
 
 def _differing(
-    case: Case, code: str, message: str, count: Callable[[Pattern, list[str]], int | None]
+    case: Case,
+    code: str,
+    message: str,
+    variant: Callable[[Pattern], str | None],
+    suffix: str = "",
 ) -> Iterator[Finding]:
+    """Compares what each pattern matches with what its variant does (None: surely the same)."""
     differing: list[tuple[Pattern, str]] = []
     for index, pattern in enumerate(case.selection.patterns):
-        matched = [] if pattern.by_path else case.matched(index)
-        other = count(pattern, matched) if matched else None
-        if other is not None and other != len(matched):
-            text = f"{quoted(pattern.text)} ({other} instead of {len(matched)})"
-            differing.append((pattern, text))
+        text = None if pattern.by_path else variant(pattern)
+        if text is None:
+            continue
+        matched = case.matched(index)
+        found = search_bounded(text, [name + suffix for name in matched])
+        if found is not None and not all(found):
+            words = f"{quoted(pattern.text)} ({sum(found)} instead of {len(matched)})"
+            differing.append((pattern, words))
     if differing:
-        texts = [text for _, text in differing]
+        texts = [words for _, words in differing]
         listed = ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
         yield Finding(code, "info", message.format(patterns=listed), differing[0][0].place)
 

@@ -111,17 +111,15 @@ def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> li
         heading = _heading(path)
         name = variable.label if named else path[len(heading) :]
         tokens = [token for token in _TOKENS.findall(name) if token] or [path]
-        one = Node(
-            "", "", {}, 1, variable.parameters, variable.bytes, {state: 1}, set(by), int(given)
-        )
         node = root
         for token in (heading, *tokens) if heading else tokens:
             child = node.children.get(token)
             if child is None:
                 child = node.children[token] = Node(token, token)
-            child.include(one)
             node = child
-    return [_compressed(node, top=True) for node in root.children.values()]
+        parameters, size = variable.parameters, variable.bytes
+        node.include(Node("", "", {}, 1, parameters, size, {state: 1}, set(by), int(given)))
+    return [_finished(node, top=True) for node in root.children.values()]
 
 
 def rows_of(headings: Sequence[Node], depth: int | None, *, most: int = _MOST_ROWS) -> list[Row]:
@@ -221,13 +219,16 @@ def _heading(path: str) -> str:
     return f"{first}{slash}{rest.partition('/')[0]}/"
 
 
-def _compressed(node: Node, *, top: bool = False) -> Node:
-    """Joins each group that has just one subgroup with it, and puts numbers in order."""
-    while len(node.children) == 1 and not top:
+def _finished(node: Node, *, top: bool = False) -> Node:
+    """Sums up each group, joins it with a subgroup that is all of it, and puts numbers in order."""
+    while len(node.children) == 1 and not node.variables and not top:
         (child,) = node.children.values()
         node.label += child.label
         node.children = child.children
-    children = [_compressed(child) for child in node.children.values()]
+        node.include(child)
+    children = [_finished(child) for child in node.children.values()]
+    for child in children:
+        node.include(child)
     first_of: dict[str, int] = {}
     keys = {}
     for here, child in enumerate(children):
