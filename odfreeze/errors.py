@@ -24,6 +24,7 @@ __all__ = [
     "PatternTimeoutError",
     "Place",
     "PlanError",
+    "RecordError",
     "RemotePathError",
     "SelectionMismatchError",
     "TextProtoError",
@@ -181,6 +182,19 @@ class CheckpointCorruptError(CheckpointError):
 
 class CheckpointUnsupportedError(CheckpointError, NotImplementedError):
     """The checkpoint is whole but of a kind that odfreeze does not read."""
+
+
+class RecordError(OdfreezeError, ValueError):
+    """The record of a run is missing, or what is in it is not what was written.
+
+    Attributes:
+      path: The record's file.
+    """
+
+    def __init__(self, message: str, *, path: str, place: Place | None = None) -> None:
+        """Takes the record's path besides the message."""
+        super().__init__(message, place=place)
+        self.path = path
 
 
 class SelectionMismatchError(OdfreezeError, RuntimeError):
