@@ -7,6 +7,8 @@ nor protobuf.
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -19,13 +21,60 @@ _HOMES = {
         "RemotePathError", "SelectionMismatchError", "TextProtoError", "TrainingFailedError",
         "TrainingRefusedError", "UnknownFieldError", "UsageError",
     ),
+    "checkpoint": ("Checkpoint",),
+    "findings": ("Finding",),
+    "pipeline": ("PipelineConfig",),
+    "plan": ("Plan", "Stage", "read_plan"),
+    "preview": ("Preview", "preview"),
+    "selection": ("Pattern", "Selection", "select"),
+    "stages": ("StagedConfig", "plan_stages", "write_stages"),
+    "training.launch": ("TrainingResult", "train"),
+    "training.staged": ("train_stages",),
     "variables": ("Variable",),
+    "verify": ("Verification", "verify"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from odfreeze.checkpoint import Checkpoint as Checkpoint
+    from odfreeze.errors import CheckpointCorruptError as CheckpointCorruptError
+    from odfreeze.errors import CheckpointError as CheckpointError
+    from odfreeze.errors import CheckpointNotFoundError as CheckpointNotFoundError
+    from odfreeze.errors import CheckpointUnsupportedError as CheckpointUnsupportedError
+    from odfreeze.errors import ConfigError as ConfigError
+    from odfreeze.errors import MissingDependencyError as MissingDependencyError
     from odfreeze.errors import OdfreezeError as OdfreezeError
+    from odfreeze.errors import OutputError as OutputError
+    from odfreeze.errors import PatternError as PatternError
+    from odfreeze.errors import PatternTimeoutError as PatternTimeoutError
+    from odfreeze.errors import Place as Place
+    from odfreeze.errors import PlanError as PlanError
+    from odfreeze.errors import RemotePathError as RemotePathError
+    from odfreeze.errors import SelectionMismatchError as SelectionMismatchError
+    from odfreeze.errors import TextProtoError as TextProtoError
+    from odfreeze.errors import TrainingFailedError as TrainingFailedError
+    from odfreeze.errors import TrainingRefusedError as TrainingRefusedError
+    from odfreeze.errors import UnknownFieldError as UnknownFieldError
+    from odfreeze.errors import UsageError as UsageError
+    from odfreeze.findings import Finding as Finding
+    from odfreeze.pipeline import PipelineConfig as PipelineConfig
+    from odfreeze.plan import Plan as Plan
+    from odfreeze.plan import Stage as Stage
+    from odfreeze.plan import read_plan as read_plan
+    from odfreeze.preview import Preview as Preview
+    from odfreeze.preview import preview as preview
+    from odfreeze.selection import Pattern as Pattern
+    from odfreeze.selection import Selection as Selection
+    from odfreeze.selection import select as select
+    from odfreeze.stages import StagedConfig as StagedConfig
+    from odfreeze.stages import plan_stages as plan_stages
+    from odfreeze.stages import write_stages as write_stages
+    from odfreeze.training.launch import TrainingResult as TrainingResult
+    from odfreeze.training.launch import train as train
+    from odfreeze.training.staged import train_stages as train_stages
     from odfreeze.variables import Variable as Variable
+    from odfreeze.verify import Verification as Verification
+    from odfreeze.verify import verify as verify
 
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 
@@ -43,3 +92,14 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """Returns the public names, loaded or not."""
     return sorted({*globals(), *__all__})
+
+
+class _Package(types.ModuleType):
+    """This package; importing its module ``preview`` must not hide its function ``preview``."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME_OF and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

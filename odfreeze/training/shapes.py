@@ -5,6 +5,7 @@ Every image is drawn from a seed, so the same call writes the same examples ever
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,3 +145,14 @@ def _example(
         "image/object/class/label": of_ints(labels),
     }
     return tf.train.Example(features=tf.train.Features(feature=features))
+
+
+if __name__ == "__main__":
+    _directory, _name, _classes, _images, _seed = sys.argv[1:]
+    write_shapes(
+        Path(_directory),
+        _name,
+        classes=_classes.split(","),
+        images=int(_images),
+        seed=int(_seed),
+    )

@@ -1,0 +1,109 @@
+"""The package as a whole: what it exports, what importing it costs, which room knows which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import odfreeze
+
+PACKAGE = Path(odfreeze.__file__).parent
+
+#: Rooms that must not import one another or anything built on them (left knows nothing of right).
+FOUNDATION = {"errors", "variables", "files"}
+ALLOWED = {
+    "errors": set(),
+    "variables": set(),
+    "files": FOUNDATION,
+    "textproto": FOUNDATION,
+    "checkpoint": FOUNDATION,
+    "regex_guard": FOUNDATION,
+    "selection": FOUNDATION | {"regex_guard"},
+}
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Returns the parts of odfreeze that a module imports, type checking aside."""
+    rooms = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    hidden = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("odfreeze.")}
+    return rooms
+
+
+def modules_of(room: str) -> list[Path]:
+    folder = PACKAGE / room
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{room}.py"]
+
+
+def modules_outside(room: str) -> list[Path]:
+    modules = sorted(PACKAGE.rglob("*.py"))
+    return [m for m in modules if PACKAGE / room not in m.parents and m.name != "__main__.py"]
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_of_the_core_imports_only_what_lies_below_it(room):
+    for module in modules_of(room):
+        assert imported_rooms(module) - {room} <= ALLOWED[room], module
+
+
+@pytest.mark.parametrize("module", modules_outside("cli"), ids=lambda p: p.stem)
+def test_nothing_but_the_command_line_imports_the_command_line(module):
+    assert "cli" not in imported_rooms(module)
+
+
+@pytest.mark.parametrize("module", modules_outside("training"), ids=lambda p: p.stem)
+def test_only_the_training_room_imports_tensorflow(module):
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        heads = {name.split(".")[0] for name in names}
+        assert not heads & {"tensorflow", "object_detection", "tf_keras", "keras", "numpy"}
+
+
+@pytest.mark.parametrize("name", odfreeze.__all__)
+def test_every_public_name_can_be_had(name):
+    assert getattr(odfreeze, name) is not None
+
+
+@pytest.mark.parametrize("name", ["preview", "verify"])
+def test_a_function_is_not_hidden_by_the_module_of_its_name(name):
+    code = f"import odfreeze.{name}, odfreeze; assert callable(odfreeze.{name})"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'no_such_thing'"):
+        _ = odfreeze.no_such_thing
+
+
+@pytest.mark.parametrize(
+    "imported", ["odfreeze", "odfreeze.cli", "odfreeze.training.launch", "odfreeze.cli.train"]
+)
+def test_importing_is_light(imported):
+    code = (
+        f"import {imported}, sys;"
+        "heavy = {'tensorflow', 'numpy', 'google.protobuf', 'rich', 'hypothesis'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
