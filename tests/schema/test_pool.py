@@ -15,8 +15,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from odfreeze.errors import UnknownFieldError
 from odfreeze.schema import message_descriptor
 from odfreeze.schema.pool import DESCRIPTOR_SETS
+from tests.conftest import ROOT
 
-PROTOS = Path(__file__).resolve().parents[2] / "protos"
+PROTOS = ROOT / "protos"
 SOURCES = {"plan.binpb": "odfreeze/plan.proto"}
 
 
@@ -58,4 +59,4 @@ def test_protobuf_s_own_pool_stays_as_it_was() -> None:
 
 def test_importing_the_package_loads_no_protobuf() -> None:
     script = "import odfreeze.schema, sys; sys.exit('google.protobuf' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
