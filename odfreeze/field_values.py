@@ -10,10 +10,10 @@ from odfreeze.textproto import Identifier, Message, Raw, Scalar, Value, last, pa
 
 __all__ = ["full_path", "split_assignment", "with_field"]
 
-_NUMBER = re.compile(
+_NUMBER = (
     r"[-+]?(?:0[xX][0-9A-Fa-f]+|(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 )
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|-(?:inf|nan)")
+_WORD = r"[A-Za-z_][A-Za-z0-9_]*|-(?:inf|nan)"
 
 
 def full_path(field: str) -> str:
@@ -72,7 +72,7 @@ def _value(config: PipelineConfig, path: str, text: str) -> Value:
     there = found.value if found else None
     if isinstance(there, Message):
         raise UsageError(f"{path} is a message; write it in braces, such as '{{ name: 1 }}'")
-    is_number, is_word = bool(_NUMBER.fullmatch(text)), bool(_WORD.fullmatch(text))
+    is_number, is_word = bool(re.fullmatch(_NUMBER, text)), bool(re.fullmatch(_WORD, text))
     if there is None:
         return _bare(text) if is_number or is_word else text
     if there.kind == "string":

@@ -23,9 +23,7 @@ _FLOAT = re.compile(
 )
 _SIGNED = frozenset({b"inf", b"infinity", b"nan"})
 _TYPE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
-_BRACKETED = re.compile(
-    rf"(?:[A-Za-z0-9\-.~_!$&()*+,;=](?:[A-Za-z0-9\-.~_!$&()*+,;=/]|%[0-9A-Fa-f]{{2}})*/)?{_TYPE}"
-)
+_URL = r"[A-Za-z0-9\-.~_!$&()*+,;=](?:[A-Za-z0-9\-.~_!$&()*+,;=/]|%[0-9A-Fa-f]{2})*"
 _CLOSING = {b"{": b"}", b"<": b">"}
 
 
@@ -85,6 +83,11 @@ class _Parser:
         end = len(source.data)
         self.significant = [token for token in self.tokens if token.kind not in TRIVIA]
         self.significant.append(Token("end", end, end))
+        # What the grammar looks at: the kind of a token, or the character that a symbol is.
+        self.kinds = [
+            chr(source.data[token.start]) if token.kind == "symbol" else token.kind
+            for token in self.significant
+        ]
         self.position = 0
         self.stack = [_Frame(0, b"")]
 
@@ -97,9 +100,9 @@ class _Parser:
     def text(self, token: Token) -> bytes:
         return self.source.data[token.start : token.end]
 
-    def at(self, *symbols: bytes) -> bool:
-        token = self.significant[self.position]
-        return token.kind == "symbol" and self.source.data[token.start : token.end] in symbols
+    @property
+    def kind(self) -> str:
+        return self.kinds[self.position]
 
     def take(self) -> Token:
         token = self.significant[self.position]
@@ -111,8 +114,7 @@ class _Parser:
     def parse(self) -> Document:
         while True:
             frame = self.stack[-1]
-            token = self.token
-            if token.kind == "end":
+            if self.kind == "end":
                 if len(self.stack) > 1:
                     bracket = frame.bracket.decode()
                     self.refuse(
@@ -121,7 +123,7 @@ class _Parser:
                         frame.start,
                     )
                 break
-            if self.at(b"}", b">"):
+            if self.kind in {"}", ">"}:
                 self.close_message(frame)
             else:
                 self.open_field(frame)
@@ -131,14 +133,14 @@ class _Parser:
     def open_field(self, frame: _Frame) -> None:
         """Reads a name and what follows it, up to the first message within."""
         pending = frame.pending = self.name()
-        if self.at(b":"):
+        if self.kind == ":":
             pending.colon = self.take().start
-        if self.at(b"["):
+        if self.kind == "[":
             pending.list_start = self.take().start
-            if self.at(b"]"):
+            if self.kind == "]":
                 self.close_field(frame, self.take().end)
                 return
-        if self.at(b"{", b"<"):
+        if self.kind in {"{", "<"}:
             self.open_message()
             return
         if pending.colon < 0:
@@ -147,7 +149,7 @@ class _Parser:
         if pending.list_start < 0:
             self.close_field(frame, pending.values[-1].end)
             return
-        while not self.at(b"]"):
+        while self.kind != "]":
             self.comma(pending)
             pending.values.append(self.scalar())
         self.close_field(frame, self.take().end)
@@ -156,7 +158,7 @@ class _Parser:
         """Puts a whole field into its message, with the separator after it."""
         pending = frame.pending
         assert pending is not None
-        separator = self.take().start if self.at(b",", b";") else -1
+        separator = self.take().start if self.kind in {",", ";"} else -1
         frame.pending = None
         frame.fields.append(
             Field(
@@ -206,16 +208,16 @@ class _Parser:
         pending.values.append(message)
         if pending.list_start < 0:
             self.close_field(outer, token.end)
-        elif self.at(b"]"):
+        elif self.kind == "]":
             self.close_field(outer, self.take().end)
         else:
             self.comma(pending)
-            if not self.at(b"{", b"<"):
+            if self.kind not in {"{", "<"}:
                 self.unexpected("a message ('{') as the ones before it in this list")
             self.open_message()
 
     def comma(self, pending: _Open) -> None:
-        if not self.at(b","):
+        if self.kind != ",":
             self.unexpected(f"',' or ']' in the list of '{pending.name}'")
         pending.commas.append(self.take().start)
 
@@ -225,19 +227,19 @@ class _Parser:
         if token.kind == "identifier":
             self.take()
             return _Open(self.text(token).decode(), token.start, token.end)
-        if not self.at(b"["):
+        if self.kind != "[":
             self.unexpected("a field name")
         self.take()
         pieces = []
-        while not self.at(b"]"):
+        while self.kind != "]":
             piece = self.token
-            if piece.kind in {"end", "string"} or self.at(b"{", b"}", b"<", b">", b"[", b":"):
+            if self.kind in {"end", "string", "{", "}", "<", ">", "[", ":"}:
                 self.unexpected("']' after the name of an extension or a type")
             if piece.kind == "bad" and self.text(piece) not in b"%~!$&()*+=":
                 self.unexpected("the name of an extension or a type")
             pieces.append(self.text(self.take()).decode())
         inner = "".join(pieces)
-        if not _BRACKETED.fullmatch(inner):
+        if not re.fullmatch(f"(?:{_URL}/)?{_TYPE}", inner):
             self.refuse(
                 f"'[{inner}]' is no name of an extension or a type; write [package.extension] "
                 "or [domain/package.Type]",
@@ -249,11 +251,11 @@ class _Parser:
         """Reads one scalar: adjacent literals, or an optional sign and a number or name."""
         first = self.token
         if first.kind == "string":
-            while self.token.kind == "string":
+            while self.kind == "string":
                 last = self.take()
                 self.check_escapes(last)
             return Scalar("string", first.start, last.end, self.source)
-        signed = self.at(b"-")
+        signed = self.kind == "-"
         if signed:
             self.take()
         token = self.token
@@ -312,7 +314,7 @@ class _Parser:
                 token.start,
             )
         data = self.source.data
-        if token.start == 0 and (data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]):
+        if token.start < 2 and (data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in data[:2]):
             self.refuse("the file is UTF-16; save it as UTF-8", 0)
         character = data[token.start : token.start + 4].decode("utf-8", "ignore")[:1]
         if text[0] >= 0x80 and not (character and character > "\x7f"):
