@@ -325,9 +325,12 @@ def _compiled(pattern: Pattern) -> re.Pattern[str]:
     try:
         return compile_regex(pattern.text)
     except re.error as error:
+        cure = "correct the pattern, or escape with \\ what is meant as a plain character"
+        if error.msg == "nothing to repeat":
+            cure = "write '.*' where anything may stand"
         message = (
-            f"{pattern.field}: {_shortened(pattern.text)} is no regular expression: {error.msg}; "
-            "correct the pattern, or escape with \\ what is meant as a plain character"
+            f"{pattern.field}: {_shortened(pattern.text)} is no regular expression: "
+            f"{error.msg}; {cure}"
         )
         raise PatternError(
             message, pattern=pattern.text, place=_place_of(pattern, error.pos or 0)

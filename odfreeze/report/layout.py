@@ -115,10 +115,10 @@ def _totals(preview: Preview) -> Iterator[Line]:
     ]
     for state in STATES:
         total = totals[state]
-        share = f"{100 * total.parameters / whole:.0f} %"
-        numbers = (
-            f"{total.variables:>9,}{total.parameters:>14,}{share:>7}{size_text(total.bytes):>11}"
-        )
+        share = 100 * total.parameters / whole
+        percent = "<1 %" if 0 < share < 1 else f"{share:.0f} %"
+        size = size_text(total.bytes)
+        numbers = f"{total.variables:>9,}{total.parameters:>14,}{percent:>8}{size:>11}"
         yield [Span(f"  {state:<9}", state), Span(numbers, "" if total.variables else "dim")]
 
 

@@ -68,7 +68,12 @@ class Node:
     @property
     def is_layer(self) -> bool:
         """Whether variables, and no further groups, are in it."""
-        return not any(child.children for child in self.children.values())
+        return not any(c.children or "/" in c.label for c in self.children.values())
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether it is one of a row of blocks, such as ``block_7_``."""
+        return self.label == self.token and _stem(self.token)[1] is not None
 
     def like(self, other: Node) -> bool:
         """Whether one row can say what becomes of both."""
@@ -147,7 +152,8 @@ class _View:
     """How far a tree is opened.
 
     Attributes:
-      least: Levels that are opened, whatever their states.
+      least: Levels that are opened, whatever their states; when a tree is fitted to a page, but
+        for single layers and numbered groups.
       most: Levels that are opened where states differ.
       merge: Which neighbours of one kind share a row: none; closed ones that differ in a
         number only; besides, uniform ones that ``least`` would open; all closed ones.
@@ -161,7 +167,9 @@ class _View:
         if not node.children:
             return False
         if level < self.least:
-            return self.merge in ("never", "closed") or not node.is_layer
+            exact = self.merge in ("never", "closed")
+            if exact or not (node.is_layer or node.is_numbered):
+                return True
         return level < self.most and not node.uniform
 
     def joins(self, before: Node, node: Node, level: int) -> bool:

@@ -1,0 +1,54 @@
+"""How the results of training runs are shown: a paragraph a run, or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from odfreeze.training.launch import TrainingResult
+    from odfreeze.verify import Verification
+
+__all__ = ["describe_verification", "render_results", "render_results_json"]
+
+
+def describe_verification(verification: Verification) -> str:
+    """Returns what a verification found, in one line."""
+    frozen, held, trainable = verification.frozen, verification.held, verification.trainable
+    parts = [
+        f"{len(frozen.changed)} of {frozen.variables} frozen values changed",
+        f"{len(held.changed)} of {held.variables} held statistics changed",
+        f"{len(trainable.changed)} of {trainable.variables} trainable values changed",
+    ]
+    return ("verified: " if verification.ok else "NOT VERIFIED: ") + ", ".join(parts)
+
+
+def render_results(results: Sequence[TrainingResult]) -> str:
+    """Returns the results of runs as text, the last line without its ending."""
+    if not results:
+        return "every stage is finished and verified: nothing to do"
+    lines = []
+    for result in results:
+        done = "trained to step" if result.trained else "was already at step"
+        lines.append(f"{result.model_dir} {done} {result.step}")
+        if result.verification is None:
+            lines.append("  verified by the chief worker, not by this one")
+            continue
+        lines.append("  " + describe_verification(result.verification))
+        lines += [f"  {reason}" for reason in result.verification.reasons]
+    return "\n".join(lines)
+
+
+def render_results_json(results: Sequence[TrainingResult]) -> str:
+    """Returns the results of runs as JSON."""
+    runs = [
+        {
+            "model_dir": str(result.model_dir),
+            "step": result.step,
+            "trained": result.trained,
+            "verification": result.verification.to_json() if result.verification else None,
+        }
+        for result in results
+    ]
+    return json.dumps({"version": 1, "runs": runs}, indent=1)
