@@ -81,10 +81,11 @@ class Raw(bytes):
         text = text.strip()
         document = parse(b"value: " + text, "<value>")
         fields = document.root.fields
-        if len(fields) != 1 or fields[0].is_list or fields[0].values[0].end != len(document.data):
+        whole = [(f.value_start, f.end) for f in fields if not f.is_list]
+        if whole != [(len(b"value: "), len(document.data))]:
             raise TextProtoError(
                 "expected one value and nothing else; give a scalar, or a message in braces",
-                place=document.place(7),
+                place=document.place(len(b"value: ")),
             )
         return super().__new__(cls, text)
 
