@@ -287,7 +287,7 @@ class TestManual:
     def test_warm_up_does_not_begin_above_its_end(self) -> None:
         text = (
             "manual_step_learning_rate { initial_learning_rate: 0.5 warmup: true"
-            " schedule { step: 100 learning_rate: 0.1 } }"
+            " schedule { step: 100 learning_rate: 0.1 } schedule { step: 500 learning_rate: 1 } }"
         )
         assert fitted(text, 100, base_steps=1000).values["initial_learning_rate"] == 0.1
 

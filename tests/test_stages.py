@@ -387,9 +387,7 @@ write_stages(read_plan(sys.argv[1]), sys.argv[2])
             assert {path for path in out.rglob("*") if path.is_file()} == set(whole)
             kills += 1
         assert there == set(whole)
-        assert (
-            kills >= 8
-        )  # for each of two stages: a directory, and a file opened, synced, replaced
+        assert kills >= 6  # a directory, a file synced and a file replaced, for each stage
 
 
 class TestJudging:
