@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -153,9 +152,11 @@ def _end_with_parent() -> None:
     """Ends this process when the parent closes the pipe on standard input, killed or not."""
 
     def watch() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdin.buffer.read()
+        # Not through sys.stdin: its lock, held by this thread, would abort a normal exit.
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
         os._exit(1)  # a second run in the same model_dir must not find a writer in it
 
-    if not sys.stdin.closed and not sys.stdin.isatty():
+    if not os.isatty(0):
         threading.Thread(target=watch, daemon=True).start()

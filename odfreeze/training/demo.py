@@ -95,7 +95,9 @@ def run_demo(
     say("\n     Now one that selects the backbone. Look at the states, and at what is held.")
     run("preview", str(new), "--freeze_variables", "^(bn_)?Conv|^expanded_conv_|^block_[0-9]+_")
 
-    say("\n4/7  Write the configs of a staged fine-tuning: the heads first, then the neck with them.")
+    say(
+        "\n4/7  Write the configs of a staged fine-tuning: the heads first, then the neck with them."
+    )
     run("stage", str(root / "demo.plan"), "--output_dir", str(root / "stages"))
 
     say("\n5/7  Train the stages, the freezing enforced. Each is verified when it has ended.")
@@ -122,7 +124,10 @@ def describe_summary(summary: DemoSummary) -> str:
         rows.append((f"odfreeze train, {name}", *_counts(one)))
     rows.append(("plain model_main_tf2", *_counts(summary.stock)))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     lines.append(f"\nAll of it took {format_duration(summary.seconds)}.")
     return "\n".join(lines)
 

@@ -88,8 +88,8 @@ class PlainProgress:
             self._step(event["step"], now=True)
         elif kind == "step":
             self._step(event["step"], now=False)
-        elif kind == "saved":
-            self.say(f"saved {event['checkpoint']}")
+        else:
+            _say_other(event, self.say)
 
     def say(self, text: str) -> None:
         """Prints one line."""
@@ -97,8 +97,8 @@ class PlainProgress:
 
     def _step(self, step: int, *, now: bool) -> None:
         clock = self._clock()
-        if self._first is None:
-            self._first = (clock, step)
+        if self._first is None or step <= self._first[1]:
+            self._first = (clock, step)  # the time before the first step is tracing
         due = clock - self._printed >= self._every
         if step == self._shown or not (due or (now and step >= self._num_steps)):
             return
@@ -149,6 +149,8 @@ class BarProgress:
         """Takes one event of the run."""
         kind = event["kind"]
         if kind == "start":
+            if self._task is not None:
+                self._bar.remove_task(self._task)
             self._first = None
             self._task = self._bar.add_task(
                 "starting",
@@ -157,8 +159,6 @@ class BarProgress:
                 loss="",
                 speed="",
             )
-        elif self._task is None:
-            return
         elif kind == "phase" and event["phase"] in _PHASES:
             self._bar.update(self._task, description=_PHASES[event["phase"]].partition(",")[0])
         elif kind == "selection":
@@ -170,8 +170,8 @@ class BarProgress:
             self._step(event["step"])
         elif kind == "step":
             self._step(event["step"])
-        elif kind == "saved":
-            self.say(f"saved {event['checkpoint']}")
+        else:
+            _say_other(event, self.say)
 
     def say(self, text: str) -> None:
         """Prints one line above the bar."""
@@ -179,11 +179,24 @@ class BarProgress:
 
     def _step(self, step: int) -> None:
         now = time.monotonic()
-        if self._first is None:
-            self._first = (now, step)
+        if self._first is None or step <= self._first[1]:
+            self._first = (now, step)  # the time before the first step is tracing
         taken, elapsed = step - self._first[1], now - self._first[0]
         speed = f"{taken / elapsed:.2f} steps/s" if taken > 0 and elapsed > 0 else ""
         self._bar.update(self._task, completed=step, description="training", speed=speed)
+
+
+def _say_other(event: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Says what both displays say alike."""
+    kind = event["kind"]
+    if kind == "saved":
+        say(f"saved {event['checkpoint']}")
+    elif kind == "stage":
+        say(f"stage {event['number']} of {event['of']}: {event['stage']}")
+    elif kind == "skipped":
+        say(f"stage {event['number']} of {event['of']}: {event['stage']} is finished")
+    elif kind == "verified":
+        say(f"stage {event['number']} of {event['of']}: {event['summary']}")
 
 
 def open_progress(stream: IO[str]) -> PlainProgress | BarProgress:

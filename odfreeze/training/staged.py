@@ -14,6 +14,7 @@ from typing import Any
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import CheckpointError, UsageError
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.report.training import describe_verification
 from odfreeze.selection import FrozenBatchNorm
 from odfreeze.training.launch import TrainingResult, train
 
@@ -137,7 +138,8 @@ def train_stages(
         )
         results.append(result)
         if result.verification is not None:
-            notify({"kind": "verified", **place, "ok": result.verification.ok})
+            summary = describe_verification(result.verification)
+            notify({"kind": "verified", **place, "summary": summary})
             if not result.verification.ok:
                 break
     return tuple(results)
