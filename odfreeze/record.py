@@ -17,7 +17,6 @@ from typing import Any, cast
 from odfreeze.errors import RecordError
 from odfreeze.files import refuse_remote, write_atomically
 from odfreeze.selection import STATES, FrozenBatchNorm, State
-from odfreeze.variables import Variable
 
 __all__ = [
     "RECORD_VERSION",
@@ -65,19 +64,6 @@ class RecordedVariable:
     def label(self) -> str:
         """The name, or the object path where there is no name."""
         return self.object_path if self.name is None else self.name
-
-    def as_variable(self, order: int = 0) -> Variable:
-        """Returns it as the variable that a checkpoint of the run would list."""
-        return Variable(
-            name=self.name,
-            object_path=self.object_path,
-            shape=self.shape,
-            dtype=self.dtype,
-            trainable=self.trainable,
-            statistic=self.statistic,
-            layer=self.object_path.rpartition("/")[0],
-            order=order,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +201,11 @@ def _record(data: object) -> RunRecord:
     if not isinstance(rows, list):
         raise ValueError("'variables' is no list")
     variables = tuple(_variable(row, f"variable {n}") for n, row in enumerate(rows))
-    paths = [variable.object_path for variable in variables]
-    if len(set(paths)) != len(paths):
-        twice = next(path for n, path in enumerate(paths) if path in paths[:n])
-        raise ValueError(f"{twice!r} is in it twice")
+    seen: set[str] = set()
+    for variable in variables:
+        if variable.object_path in seen:
+            raise ValueError(f"{variable.object_path!r} is in it twice")
+        seen.add(variable.object_path)
     versions = _object(top.get("versions"), "'versions'")
     holding = _text(top, "frozen_batch_norm")
     if holding not in ("hold", "update"):
@@ -259,7 +246,7 @@ def _variable(data: object, what: str) -> RecordedVariable:
         object_path=_text(row, "object_path", what),
         shape=tuple(_count(size, f"a dimension of {what}") for size in shape),
         dtype=_text(row, "dtype", what),
-        state=cast("State", state),
+        state=state,
         trainable=cast("bool", flags[0]),
         statistic=cast("bool", flags[1]),
         digest=hexadecimal,

@@ -95,10 +95,14 @@ class Values:
         position = entry.offset
         stream = self._open(entry) if left else None
         while stream is not None and left:
+            wanted = min(left, chunk_bytes)
             stream.seek(position)
-            chunk = stream.read(min(left, chunk_bytes))
-            if not chunk:
-                raise self._cut_off(entry, position)
+            chunk = stream.read(wanted)
+            while len(chunk) < wanted:  # a read may give less than it was asked for
+                more = stream.read(wanted - len(chunk))
+                if not more:
+                    raise self._cut_off(entry, position + len(chunk))
+                chunk += more
             left -= len(chunk)
             position += len(chunk)
             yield chunk

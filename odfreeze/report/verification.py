@@ -1,0 +1,79 @@
+"""A verification as lines for a person."""
+
+from __future__ import annotations
+
+from odfreeze.verification import Change, Group, Verification
+
+__all__ = ["verification_lines"]
+
+_SHOWN = 20
+
+
+def verification_lines(found: Verification, shown: int = _SHOWN) -> list[str]:
+    """Returns what the comparison found: the verdict, a line a state, what changed.
+
+    Args:
+      found: The verification.
+      shown: How many changed variables of a state to name, those with the largest
+        difference first.
+    """
+    lines = [_verdict(found)]
+    lines += [f"  {reason}" for reason in found.reasons]
+    lines.append("")
+    for group in (found.frozen, found.held):
+        lines.append(_count(group, len(group.unchanged), "unchanged"))
+        lines += _changes(group, shown)
+    control = ""
+    if found.ok:
+        control = ": something did learn, so that the others stood still means something"
+    lines.append(_count(found.trainable, len(found.trainable.changed), "changed") + control)
+    lines.append(_count(found.updating, len(found.updating.changed), "changed"))
+    for group in (found.trainable, found.updating):
+        for what, names in (("only before", group.missing), ("only after", group.new)):
+            if names:
+                lines.append(f"  {len(names)} {group.state} {what}, not compared")
+    lines.append("")
+    lines.append(f"  before  {found.before}{_step(found.before_step)}")
+    lines.append(f"  after   {found.after}{_step(found.after_step)}")
+    lines.append(f"  config  {found.config}")
+    return lines
+
+
+def _verdict(found: Verification) -> str:
+    if not found.ok:
+        return "NOT OK"
+    if not found.frozen.variables and not found.held.variables:
+        return "OK: nothing was to stay frozen, and the trainable variables changed"
+    return "OK: nothing that was to stay frozen changed by one bit"
+
+
+def _count(group: Group, count: int, what: str) -> str:
+    return f"  {group.state:<10}{count:>6} of {group.variables} {what}"
+
+
+def _changes(group: Group, shown: int) -> list[str]:
+    """Names what changed, the largest difference first, unknown ones ahead of all."""
+    changes = sorted(group.changed, key=lambda change: -_size(change))
+    width = max((len(change.name) for change in changes[:shown]), default=0)
+    lines = [f"    {change.name:<{width}}  {_what(change)}" for change in changes[:shown]]
+    if len(changes) > shown:
+        lines.append(f"    and {len(changes) - shown} more (--format=json has them all)")
+    return lines
+
+
+def _size(change: Change) -> float:
+    return float("inf") if change.max_abs_difference is None else change.max_abs_difference
+
+
+def _what(change: Change) -> str:
+    if change.kind != "value":
+        return f"{change.kind} {change.detail}"
+    if change.max_abs_difference is None:
+        return "changed, the difference is not known or not finite"
+    if change.max_abs_difference == 0:
+        return "changed in bits only"
+    return f"largest difference {change.max_abs_difference:.3g}"
+
+
+def _step(step: int | None) -> str:
+    return "" if step is None else f" (step {step})"

@@ -1,0 +1,158 @@
+"""What a verification found: what changed, by state, and whether that is as it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from odfreeze.selection import State
+
+__all__ = ["Change", "Group", "Verification", "reasons_of"]
+
+_FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A variable that is not what it was.
+
+    Attributes:
+      name: Its name, or its object path where it has none.
+      object_path: Where it hangs.
+      kind: ``value``, ``shape`` or ``dtype``.
+      max_abs_difference: The largest difference of an element; 0.0 when only bits
+        differ (0.0 and -0.0); None when it is no finite number, or not known since
+        the values of before are not at hand, or for another shape or dtype.
+      detail: What is different about shape or dtype, or "".
+    """
+
+    name: str
+    object_path: str
+    kind: Literal["value", "shape", "dtype"]
+    max_abs_difference: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The variables of one state.
+
+    Attributes:
+      state: The state.
+      variables: How many there are, before or after.
+      changed: Those that are in both and changed. Of frozen and held ones with the
+        difference.
+      unchanged: Names of those that are in both and the same, bit by bit.
+      missing: Names of those that are only before.
+      new: Names of those that are only after.
+    """
+
+    state: State
+    variables: int
+    changed: tuple[Change, ...]
+    unchanged: tuple[str, ...]
+    missing: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What the comparison found.
+
+    Attributes:
+      before: Prefix of the first checkpoint, or path of the record.
+      after: Prefix of the second.
+      config: The config that decided, or the record's.
+      before_step: Global step of before, or None.
+      after_step: Global step of after, or None.
+      frozen: The variables that were not to learn.
+      held: The statistics that were not to move.
+      trainable: The variables that could learn.
+      updating: The statistics that could move.
+      reasons: Why it is not ok; empty when it is.
+    """
+
+    before: str
+    after: str
+    config: str
+    before_step: int | None
+    after_step: int | None
+    frozen: Group
+    held: Group
+    trainable: Group
+    updating: Group
+    reasons: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that had to stand still did, and something that could learn changed."""
+        return not self.reasons
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what ``odfreeze verify --format=json`` prints, as plain Python values."""
+        out: dict[str, Any] = {
+            "version": 1,
+            "ok": self.ok,
+            "before": self.before,
+            "after": self.after,
+            "config": self.config,
+            "before_step": self.before_step,
+            "after_step": self.after_step,
+        }
+        for group in (self.frozen, self.held):
+            out[group.state] = {
+                "variables": group.variables,
+                "changed": [
+                    {
+                        "name": change.name,
+                        "object_path": change.object_path,
+                        "change": change.kind,
+                        "max_abs_difference": change.max_abs_difference,
+                    }
+                    for change in group.changed
+                ],
+                "missing": list(group.missing),
+                "new": list(group.new),
+            }
+        for group in (self.trainable, self.updating):
+            out[group.state] = {
+                "variables": group.variables,
+                "unchanged": list(group.unchanged),
+                "missing": list(group.missing),
+                "new": list(group.new),
+            }
+        out["reasons"] = list(self.reasons)
+        return out
+
+
+def reasons_of(groups: Mapping[State, Group]) -> tuple[str, ...]:
+    """Returns why the verification of these groups fails; () when it does not."""
+    return tuple(_reasons(groups))
+
+
+def _reasons(groups: Mapping[State, Group]) -> Iterator[str]:
+    if not any(group.changed or group.unchanged for group in groups.values()):
+        yield "the two have no variable in common, so that nothing could be compared"
+        return
+    for state in ("frozen", "held"):
+        group = groups[state]
+        if group.changed:
+            yield f"{len(group.changed)} of {group.variables} {state} variables changed"
+        if group.missing:
+            yield f"{len(group.missing)} {state} variables are only before: {_few(group.missing)}"
+        if group.new:
+            yield (
+                f"{len(group.new)} {state} variables are only after, so that nothing proves they"
+                f" stood still: {_few(group.new)}"
+            )
+    trainable = groups["trainable"]
+    if not any(change.kind == "value" for change in trainable.changed):
+        compared = len(trainable.changed) + len(trainable.unchanged)
+        which = f"none of {compared} trainable variables" if compared else "no trainable variable"
+        yield f"{which} changed its value: a run that trained nothing proves nothing"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _FEW
+    return ", ".join(names[:_FEW]) + (f" and {more} more" if more > 0 else "")
