@@ -9,6 +9,7 @@ Detection API reads, so that every config that trains can be edited.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 __all__ = ["EscapeError", "quote", "undefined_escapes", "unquote"]
 
@@ -16,7 +17,7 @@ _SIMPLE = {
     b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v",
     b"?": b"?", b"\\": b"\\", b"'": b"'", b'"': b'"',
 }  # fmt: skip
-_ESCAPE = re.compile(
+_ESCAPE = (
     rb"\\(?:(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9A-Fa-f]{1,2})"
     rb"|u(?P<high>[dD][89aAbB][0-9A-Fa-f]{2})\\u(?P<low>[dD][c-fC-F][0-9A-Fa-f]{2})"
     rb"|u(?P<short>[0-9A-Fa-f]{4})|U(?P<long>[0-9A-Fa-f]{8})|(?P<other>[^\n]))"
@@ -56,11 +57,16 @@ def unquote(literal: bytes) -> bytes:
         return literal[1:-1]
     pieces = []
     done = 1
-    for match in _ESCAPE.finditer(literal, 1, len(literal) - 1):
+    for match in _escapes(literal):
         pieces += [literal[done : match.start()], _unescape(match)]
         done = match.end()
     pieces.append(literal[done:-1])
     return b"".join(pieces)
+
+
+def _escapes(literal: bytes) -> Iterator[re.Match[bytes]]:
+    """Returns the escapes of a literal; compiled here, since most files have none."""
+    return re.compile(_ESCAPE).finditer(literal, 1, len(literal) - 1)
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -94,7 +100,7 @@ def undefined_escapes(literal: bytes) -> tuple[int, ...]:
     """
     return tuple(
         match.start()
-        for match in _ESCAPE.finditer(literal, 1, len(literal) - 1)
+        for match in _escapes(literal)
         if match.lastgroup == "other" and match["other"] not in _SIMPLE
     )
 

@@ -5,7 +5,6 @@ Everything here reads spans of the original bytes and answers with bytes to inse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -34,8 +33,12 @@ __all__ = [
     "style_of",
 ]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HORIZONTAL = b" \t\v\f"
+
+
+def is_name(text: str) -> bool:
+    """Whether the text is an identifier of the text format."""
+    return text.isascii() and text.isidentifier()
 
 
 class Identifier(str):
@@ -53,7 +56,7 @@ class Identifier(str):
         Raises:
           UsageError: It is no identifier.
         """
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise UsageError(
                 f"{name!r} is no identifier; use letters, digits and '_', or give a string"
             )
@@ -253,7 +256,7 @@ class Style:
         inner = None if indent is None else indent + self.unit
         fields = []
         for name, value in entries.items():
-            if not _NAME.fullmatch(name) and not name.startswith("["):
+            if not is_name(name) and not name.startswith("["):
                 raise UsageError(f"{name!r} is no field name")
             values = value if isinstance(value, list | tuple) else (value,)
             fields += [self.field(name, one, inner) for one in values]

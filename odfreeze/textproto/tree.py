@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from odfreeze.errors import Place, TextProtoError
@@ -15,9 +14,7 @@ __all__ = ["Document", "Field", "Message", "Scalar", "Source"]
 _CONTROLS = dict.fromkeys((*range(9), *range(10, 32), 127), "�")
 _LONGEST_EXCERPT = 400
 
-_INTEGER = re.compile(r"-?(?:0[xX](?P<hex>[0-9A-Fa-f]+)|0(?P<oct>[0-7]+)|(?P<dec>[0-9]+))")
-_PREFIXED = re.compile(r"-?0[0-9xX]")
-_SPECIAL = re.compile(r"(-)?(inf(?:inity)?|nan)f?", re.IGNORECASE)
+_SPECIAL = frozenset({"inf", "infinity", "nan"})
 _BOOLEANS = frozenset({"true", "True", "false", "False"})
 _MOST_DIGITS = 400
 
@@ -131,16 +128,14 @@ class Scalar:
         Raises:
           TextProtoError: The value is no integer.
         """
-        match = _INTEGER.fullmatch(self._compact()) if self.kind == "integer" else None
-        if match is None:
+        if self.kind != "integer":
             raise self._refused("an integer")
-        if match["hex"] or match["oct"]:
-            number = int(match["hex"] or match["oct"], 16 if match["hex"] else 8)
-        elif len(match["dec"]) > _MOST_DIGITS:
+        text = self._compact()
+        digits = text.lstrip("-")
+        if len(digits) > _MOST_DIGITS:
             raise self._refused(f"an integer of at most {_MOST_DIGITS} digits")
-        else:
-            number = int(match["dec"])
-        return -number if match[0].startswith("-") else number
+        base = 10 if len(digits) == 1 or digits[0] != "0" else 16 if digits[1] in "xX" else 8
+        return -int(digits, base) if text != digits else int(digits, base)
 
     def as_float(self) -> float:
         """Returns the number of a float, a decimal integer, ``inf`` or ``nan``.
@@ -150,12 +145,12 @@ class Scalar:
         """
         text = self._compact()
         if self.kind != "string":
-            special = _SPECIAL.fullmatch(text)
-            if special:
-                return float((special[1] or "") + special[2])
+            digits = text.lstrip("-").lower()
+            if digits in _SPECIAL or digits.removesuffix("f") in _SPECIAL:
+                return float(text[: -1 if digits[-1] == "f" and digits != "inf" else None])
             if self.kind == "float":
                 return float(text.rstrip("fF"))
-            if self.kind == "integer" and not _PREFIXED.match(text):
+            if self.kind == "integer" and (len(digits) == 1 or digits[0] != "0"):
                 return float(text)
         raise self._refused("a decimal number")
 
@@ -312,12 +307,10 @@ class Document:
 
     Attributes:
       source: The bytes and their name.
-      tokens: Every token, white space and comments included.
       root: The message that the document is.
     """
 
     source: Source
-    tokens: tuple[Token, ...] = field(repr=False)
     root: Message
 
     @property
@@ -329,6 +322,10 @@ class Document:
     def file(self) -> str:
         """The name they are known by."""
         return self.source.file
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Returns every token, white space and comments included."""
+        return tuple(tokenize(self.data))
 
     def place(self, offset: int) -> Place:
         """Returns line and column, in characters, of a byte offset."""
