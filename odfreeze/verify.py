@@ -17,7 +17,7 @@ from odfreeze.checkpoint import Checkpoint
 from odfreeze.difference import compare_values
 from odfreeze.errors import CheckpointError, RemotePathError, UsageError
 from odfreeze.record import RecordedVariable, RunRecord, digest, read_record, record_path
-from odfreeze.selection import STATES, FrozenBatchNorm, State, select
+from odfreeze.selection import STATES, FrozenBatchNorm, Pattern, State, select
 from odfreeze.variables import Variable
 from odfreeze.verification import Change, Group, Verification, reasons_of
 
@@ -151,11 +151,15 @@ def _with_config(
 
 def _with_record(record: RunRecord, name: str, after: Checkpoint) -> Verification:
     olds, gone = _match(record.variables, after.variables, by_name=after.format == "name")
-    pairs: list[_Pair] = []
-    for old, new in zip(olds, after.variables, strict=True):
-        # What the record does not know was in no model that was trained: nothing was decided.
-        undecided: State = "trainable" if new.trainable else "updating"
-        pairs.append((old, new, undecided if old is None else old.state))
+    states: Sequence[State] = [old.state for old in olds if old is not None]
+    if None in olds:  # a variable that the record does not know: what would it have been?
+        decided = select(
+            after.variables, _patterns(record), frozen_batch_norm=record.frozen_batch_norm
+        ).states
+        states = [
+            state if old is None else old.state for old, state in zip(olds, decided, strict=True)
+        ]
+    pairs: list[_Pair] = list(zip(olds, after.variables, states, strict=True))
     pairs += [(old, None, old.state) for old in gone]
 
     with ExitStack() as stack:
@@ -176,6 +180,17 @@ def _with_record(record: RunRecord, name: str, after: Checkpoint) -> Verificatio
         **groups,
         reasons=reasons_of(groups),
     )
+
+
+def _patterns(record: RunRecord) -> list[Pattern]:
+    """Returns the patterns that the run's config had."""
+    return [
+        *(Pattern("freeze_variables", text) for text in record.freeze_variables),
+        *(
+            Pattern("update_trainable_variables", text)
+            for text in record.update_trainable_variables
+        ),
+    ]
 
 
 def _match(
