@@ -23,7 +23,7 @@ from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import Plan, Stage
 from odfreeze.stages import StagedConfig, plan_stages, read_plan, write_stages
 from tests.conftest import ROOT
-from tests.support.bundle_writer import Spec, write_checkpoint
+from tests.support.bundle_writer import Spec, write_checkpoint, write_named_checkpoint
 
 BASE = """\
 # a base to stage
@@ -357,8 +357,8 @@ def dying(function):
             os._exit(9)
         return function(*args, **kwargs)
     return call
-os.fsync, Path.replace, Path.mkdir, Path.open = map(
-    dying, (os.fsync, Path.replace, Path.mkdir, Path.open))
+os.urandom, os.fsync, os.replace, Path.mkdir = map(
+    dying, (os.urandom, os.fsync, os.replace, Path.mkdir))
 write_stages(read_plan(sys.argv[1]), sys.argv[2])
 """
 
@@ -387,7 +387,7 @@ write_stages(read_plan(sys.argv[1]), sys.argv[2])
             assert {path for path in out.rglob("*") if path.is_file()} == set(whole)
             kills += 1
         assert there == set(whole)
-        assert kills >= 6  # a directory, a file synced and a file replaced, for each stage
+        assert kills >= 8  # each stage makes a directory, and names, syncs and replaces a file
 
 
 class TestJudging:
@@ -444,6 +444,20 @@ class TestJudging:
         later = write_stages(Plan(base, (HEAD, heads_frozen)), out)
         assert later[1].findings == ()
         assert write_stages(Plan(base, (heads_frozen,)), out / "x", allow=["random_frozen"])
+
+    def test_what_the_base_checkpoint_restores_says_nothing_of_a_later_stage(
+        self, base: Path, checkpoint: Path, out: Path
+    ) -> None:
+        # Of a TF1 checkpoint nothing is restored, but stage 2 starts from a checkpoint of TF2.
+        names = ("model/block_1/kernel", "model/Head/kernel")
+        write_named_checkpoint(checkpoint, dict.fromkeys(names, ("float32", (3, 4), None)))
+        head = Stage("head", 50, update_trainable_variables=("^model/Head/",))
+        with pytest.raises(TrainingRefusedError, match="frozen variables get no value"):
+            write_stages(Plan(base, (head,)), out)
+        first, later = write_stages(Plan(base, (Stage("all", 9), head)), out)
+        assert "ODF302" in {finding.code for finding in first.findings}
+        assert later.selection is not None
+        assert later.findings == ()
 
     def test_frozen_without_any_checkpoint_is_refused(self, base: Path, out: Path) -> None:
         text = base.read_text().splitlines(keepends=True)

@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
     plan = read_plan(args.plan)
     staged = write_stages(plan, args.output_dir, force=args.force, allow=args.allow)
-    for finding in (finding for one in staged for finding in one.findings):
-        print(finding, file=sys.stderr)
+    for one in staged:
+        for finding in one.findings:
+            if finding.severity != "info":  # `odfreeze preview` of the config shows these
+                print(finding, file=sys.stderr)
     print(f"{args.plan}: {_counted(len(staged), 'stage')} of {plan.base_config}")
     for one in staged:
         print()
