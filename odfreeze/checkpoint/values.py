@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_BYTES", "Values"]
 
-#: Bytes of one chunk: two of them stay within a processor's cache while they are compared.
-CHUNK_BYTES = 1 << 19
+#: Bytes of one chunk: small enough to stay in a processor's cache while it is compared, and to
+#: be given memory that was used before; from 256 KiB on reading takes twice the time.
+CHUNK_BYTES = 1 << 16
 
 
 class Values:
