@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from odfreeze.errors import TextProtoError, UsageError
-from odfreeze.pipeline import SHORT_NAMES, PipelineConfig
-from odfreeze.textproto import Identifier, Message, Raw, Scalar, Value, last, parse
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.textproto import Identifier, Message, Raw, Scalar, Value, fields_at, last, parse
+from odfreeze.train_fields import PATTERN_FIELDS, SHORT_NAMES
 
 __all__ = ["full_path", "split_assignment", "with_field"]
 
@@ -47,9 +48,9 @@ def with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
     """Returns the config with the field at a dotted path set to a value as it was typed.
 
     A value in quotes is a string, one in braces a message, one in square brackets a
-    list for a repeated field. Anything else takes the kind of the value that is there: a
-    string takes it word for word, a number must stay a number, a name (true, V2) a name.
-    Where nothing is there yet, what looks like a number or a name is one and the rest is
+    list: all the values of a repeated field. Anything else takes the kind of the value
+    that is there: a string takes it word for word, a number must stay a number, a name
+    (true, V2) a name. Where nothing is there yet, what looks like a number or a name is one and the rest is
     a string.
 
     Raises:
@@ -58,8 +59,17 @@ def with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
       TextProtoError: The value is malformed, or the path goes through a single value.
     """
     path = full_path(path)
-    if text[0] in "[":
+    if text[0] == "[":
         return config.with_values(path, _list(path, text))
+    found = fields_at(config.document, path)
+    name = path.rpartition(".")[2]
+    if name in PATTERN_FIELDS:
+        return config.with_values(path, [_quoted(path, text) if text[0] in "\"'" else text])
+    if not name.endswith("]") and (len(found) > 1 or any(field.is_list for _, field in found)):
+        raise UsageError(
+            f"{path} has several values; give all of them, as {path}='[{text}]', or pick one by "
+            f"its index, as {path}[0]"
+        )
     return config.with_value(path, _value(config, path, text))
 
 

@@ -27,8 +27,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from odfreeze.errors import ConfigError
-from odfreeze.textproto import Document, Scalar, last, last_set, walk
+from odfreeze.textproto import Document, last_scalar, last_set, walk
 
 __all__ = ["HeldStatistics", "held_statistics"]
 
@@ -50,7 +49,7 @@ def held_statistics(document: Document) -> HeldStatistics:
     if model is not None and model.field.name == "ssd":
         if not _flag(document, "model.ssd.freeze_batchnorm"):
             return "none"
-        kind = _scalar(document, "model.ssd.feature_extractor.type")
+        kind = last_scalar(document, "model.ssd.feature_extractor.type")
         is_efficientnet = kind is not None and "efficientnet" in kind.as_str()
         return "all_but_backbone" if is_efficientnet else "all"
     if model is not None and model.field.name == "faster_rcnn":
@@ -68,15 +67,6 @@ def held_statistics(document: Document) -> HeldStatistics:
     return "none"
 
 
-def _scalar(document: Document, path: str) -> Scalar | None:
-    found = last(document, path)
-    if found is None:
-        return None
-    if isinstance(found.value, Scalar):
-        return found.value
-    raise ConfigError(f"{path} is a message here; write a single value", place=found.place)
-
-
 def _flag(document: Document, path: str) -> bool:
-    value = _scalar(document, path)
+    value = last_scalar(document, path)
     return value is not None and value.as_bool()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from odfreeze.errors import ConfigError, UsageError
-from odfreeze.textproto import Document, Scalar, find, last, last_set
+from odfreeze.textproto import Document, find, last_scalar, last_set
 
 __all__ = ["base_rate", "rate_changes", "schedule_path"]
 
@@ -102,9 +102,5 @@ def _kind(schedule: str) -> str:
 
 
 def _number(document: Document, path: str, default: float) -> float:
-    found = last(document, path)
-    if found is None:
-        return default
-    if not isinstance(found.value, Scalar):
-        raise ConfigError(f"{path} is a message here; write a number", place=found.place)
-    return found.value.as_float()
+    value = last_scalar(document, path)
+    return default if value is None else value.as_float()

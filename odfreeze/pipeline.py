@@ -8,18 +8,11 @@ references are to tf-models-research-object-detection 2.8.0.post1.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from odfreeze.errors import (
-    ConfigError,
-    OutputError,
-    UnknownFieldError,
-    UsageError,
-    suggest,
-)
+from odfreeze.errors import OutputError, UnknownFieldError, suggest
 from odfreeze.files import read_text_file, refuse_remote, write_atomically
 from odfreeze.held_statistics import HeldStatistics, held_statistics
 from odfreeze.learning_rate import base_rate, rate_changes
@@ -29,12 +22,12 @@ from odfreeze.textproto import (
     Identifier,
     Message,
     Occurrence,
-    Scalar,
     Value,
     add_value,
     apply_edits,
     find,
     last,
+    last_scalar,
     last_set,
     parse,
     remove_field,
@@ -42,43 +35,22 @@ from odfreeze.textproto import (
     set_repeated,
     walk,
 )
+from odfreeze.train_fields import (
+    CHECKPOINT_TYPES,
+    PATTERN_FIELDS,
+    SHORT_NAMES,
+    check_count,
+    check_one_of,
+    check_patterns,
+    kin_of,
+)
 
 if TYPE_CHECKING:
     from odfreeze.selection import Pattern, PatternField
 
-__all__ = [
-    "CHECKPOINT_TYPES",
-    "SHORT_NAMES",
-    "PipelineConfig",
-]
-
-#: What ``fine_tune_checkpoint_type`` may be: SSD restores these three
-#: (meta_architectures/ssd_meta_arch.py:1326-1341), Faster R-CNN too
-#: (faster_rcnn_meta_arch.py:2887-2903), CenterNet too (center_net_meta_arch.py:4823-4844).
-CHECKPOINT_TYPES = ("classification", "detection", "full")
-
-#: Fields that go by their own name wherever odfreeze asks for a field.
-SHORT_NAMES = {
-    name: f"train_config.{name}"
-    for name in (
-        "fine_tune_checkpoint",
-        "fine_tune_checkpoint_type",
-        "fine_tune_checkpoint_version",
-        "freeze_variables",
-        "update_trainable_variables",
-        "num_steps",
-        "batch_size",
-    )
-}
+__all__ = ["CHECKPOINT_TYPES", "SHORT_NAMES", "PipelineConfig"]
 
 _NO_NEWLINE = b"\n\\ No newline at end of file\n"
-
-_CHECKPOINT_FAMILY = (
-    "fine_tune_checkpoint",
-    "fine_tune_checkpoint_type",
-    "fine_tune_checkpoint_version",
-)
-_PATTERN_FIELDS: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_variables")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,17 +139,16 @@ class PipelineConfig:
         written = self._text("train_config.fine_tune_checkpoint_type")
         if written:
             return written
-        detection = last(self.document, "train_config.from_detection_checkpoint")
-        is_detection = detection is not None and _scalar(detection).as_bool()
+        detection = last_scalar(self.document, "train_config.from_detection_checkpoint")
+        is_detection = detection is not None and detection.as_bool()
         return "detection" if is_detection else "classification"
 
     @property
     def fine_tune_checkpoint_version(self) -> str:
         """``V1`` (the default, which TF2 refuses: model_lib_v2.py:396), ``V2`` or ``UNKNOWN``."""
-        found = last(self.document, "train_config.fine_tune_checkpoint_version")
-        if found is None:
+        value = last_scalar(self.document, "train_config.fine_tune_checkpoint_version")
+        if value is None:
             return "V1"
-        value = _scalar(found)
         if value.kind == "integer":
             return {0: "UNKNOWN", 1: "V1", 2: "V2"}.get(value.as_int(), value.text)
         return value.as_identifier()
@@ -185,14 +156,14 @@ class PipelineConfig:
     @property
     def num_steps(self) -> int:
         """Steps to train; 0, the default, is no limit (train.proto, 9)."""
-        found = last(self.document, "train_config.num_steps")
-        return 0 if found is None else _scalar(found).as_int()
+        value = last_scalar(self.document, "train_config.num_steps")
+        return 0 if value is None else value.as_int()
 
     @property
     def batch_size(self) -> int:
         """Images a step over all replicas; 32 by default (train.proto, 1)."""
-        found = last(self.document, "train_config.batch_size")
-        return 32 if found is None else _scalar(found).as_int()
+        value = last_scalar(self.document, "train_config.batch_size")
+        return 32 if value is None else value.as_int()
 
     @property
     def freeze_variables(self) -> tuple[str, ...]:
@@ -209,8 +180,8 @@ class PipelineConfig:
         from odfreeze.selection import Pattern
 
         found = [
-            (one.value.start, Pattern(field, _scalar(one).as_str(), one.place))
-            for field in _PATTERN_FIELDS
+            (one.value.start, Pattern(field, one.scalar().as_str(), one.place))
+            for field in PATTERN_FIELDS
             for one in find(self.document, f"train_config.{field}")
         ]
         return tuple(pattern for _, pattern in sorted(found, key=lambda pair: pair[0]))
@@ -245,15 +216,17 @@ class PipelineConfig:
 
     def with_value(self, path: str, value: Value) -> PipelineConfig:
         """Returns the config with a singular field set; see ``textproto.set_field``."""
-        return self._with(set_field(self.document, path, value, kin=_kin(self.document, path)))
+        return self._with(set_field(self.document, path, value, kin=kin_of(self.document, path)))
 
     def with_values(self, path: str, values: Sequence[Value]) -> PipelineConfig:
         """Returns the config with a repeated field set; see ``textproto.set_repeated``."""
-        return self._with(set_repeated(self.document, path, values, kin=_kin(self.document, path)))
+        return self._with(
+            set_repeated(self.document, path, values, kin=kin_of(self.document, path))
+        )
 
     def with_added(self, path: str, value: Value) -> PipelineConfig:
         """Returns the config with a repeated field extended; see ``textproto.add_value``."""
-        return self._with(add_value(self.document, path, value, kin=_kin(self.document, path)))
+        return self._with(add_value(self.document, path, value, kin=kin_of(self.document, path)))
 
     def without(self, path: str) -> PipelineConfig:
         """Returns the config without a field; see ``textproto.remove_field``.
@@ -305,12 +278,12 @@ class PipelineConfig:
         if fine_tune_checkpoint is not None:
             config = config.with_value("train_config.fine_tune_checkpoint", fine_tune_checkpoint)
         if fine_tune_checkpoint_type is not None:
-            _one_of("fine_tune_checkpoint_type", fine_tune_checkpoint_type, CHECKPOINT_TYPES)
+            check_one_of("fine_tune_checkpoint_type", fine_tune_checkpoint_type, CHECKPOINT_TYPES)
             config = config.with_value(
                 "train_config.fine_tune_checkpoint_type", fine_tune_checkpoint_type
             )
         if fine_tune_checkpoint_version is not None:
-            _one_of("fine_tune_checkpoint_version", fine_tune_checkpoint_version, ("V1", "V2"))
+            check_one_of("fine_tune_checkpoint_version", fine_tune_checkpoint_version, ("V1", "V2"))
             config = config.with_value(
                 "train_config.fine_tune_checkpoint_version",
                 Identifier(fine_tune_checkpoint_version),
@@ -321,18 +294,15 @@ class PipelineConfig:
         )
         for field, patterns in chosen:
             if patterns is not None:
-                _check_patterns(field, patterns)
+                check_patterns(field, patterns)
                 config = config.with_values(f"train_config.{field}", patterns)
-        _check_patterns("freeze_variables", add_freeze_variables)
+        check_patterns("freeze_variables", add_freeze_variables)
         for pattern in add_freeze_variables:
             if pattern not in config.freeze_variables:
                 config = config.with_added("train_config.freeze_variables", pattern)
         for name, number, least in (("num_steps", num_steps, 0), ("batch_size", batch_size, 1)):
             if number is not None:
-                if not least <= number < 1 << 32:
-                    raise UsageError(
-                        f"{name} must be a number from {least} to {(1 << 32) - 1}, not {number}"
-                    )
+                check_count(name, number, least)
                 config = config.with_value(f"train_config.{name}", number)
         if learning_rate is not None:
             config = config.with_learning_rate(learning_rate)
@@ -410,32 +380,11 @@ class PipelineConfig:
         return PipelineConfig(parse(data, self.file), self.path, self.original)
 
     def _text(self, path: str) -> str | None:
-        found = last(self.document, path)
-        return None if found is None else _scalar(found).as_str()
+        value = last_scalar(self.document, path)
+        return None if value is None else value.as_str()
 
     def _texts(self, path: str) -> tuple[str, ...]:
-        return tuple(_scalar(one).as_str() for one in find(self.document, path))
-
-
-def _kin(document: Document, path: str) -> tuple[str, ...]:
-    """Returns behind which siblings a field of train_config goes that is not there yet.
-
-    The fields about the checkpoint and its patterns stay together: behind the other
-    patterns, else behind ``fine_tune_checkpoint`` and those of its family that follow it.
-    """
-    scope, _, name = path.rpartition(".")
-    if scope != "train_config" or name not in (*_CHECKPOINT_FAMILY, *_PATTERN_FIELDS):
-        return ()
-    anchor = ""
-    siblings = (one.value.fields for one in find(document, scope) if isinstance(one.value, Message))
-    for field in (field for fields in siblings for field in fields):
-        if field.name == _CHECKPOINT_FAMILY[0] or (anchor and field.name in _CHECKPOINT_FAMILY):
-            anchor = field.name
-        elif anchor:
-            break
-    family = (anchor, *_CHECKPOINT_FAMILY) if anchor else _CHECKPOINT_FAMILY
-    others = tuple(other for other in _PATTERN_FIELDS if other != name)
-    return others + family if name in _PATTERN_FIELDS else family
+        return tuple(one.scalar().as_str() for one in find(self.document, path))
 
 
 def _value(found: Occurrence) -> str | int | float | bool | Message:
@@ -447,29 +396,3 @@ def _lines(data: bytes) -> list[bytes]:
     """Returns the lines with their endings; only a line feed ends one."""
     *whole, rest = data.split(b"\n")
     return [line + b"\n" for line in whole] + ([rest] if rest else [])
-
-
-def _scalar(found: Occurrence) -> Scalar:
-    if isinstance(found.value, Message):
-        raise ConfigError(
-            f"{found.path} is a message here; write a single value", place=found.place
-        )
-    return found.value
-
-
-def _one_of(field: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise UsageError(
-            f"{field} must be one of {', '.join(known)}, not {value!r}{suggest(value, known)}"
-        )
-
-
-def _check_patterns(field: PatternField, patterns: Sequence[str]) -> None:
-    """Raises PatternError for a pattern that is no regular expression."""
-    for text in patterns:
-        try:
-            re.compile(text)
-        except (re.error, OverflowError, RecursionError):
-            from odfreeze.selection import Pattern, match_columns  # 10 ms, for its message only
-
-            match_columns((), [Pattern(field, text)])

@@ -13,7 +13,8 @@ import sys
 
 from odfreeze.errors import UsageError
 from odfreeze.field_values import full_path, split_assignment, with_field
-from odfreeze.pipeline import CHECKPOINT_TYPES, SHORT_NAMES, PipelineConfig
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.train_fields import CHECKPOINT_TYPES, SHORT_NAMES
 
 NAME = "set"
 HELP = "rewrite fields of a pipeline.config and not one byte else"

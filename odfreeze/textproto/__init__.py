@@ -5,7 +5,16 @@ It knows no schema and nothing of object detection.
 
 from odfreeze.textproto.edit import add_value, remove_field, set_field, set_repeated
 from odfreeze.textproto.parser import MAX_DEPTH, parse, render
-from odfreeze.textproto.query import Occurrence, duplicates, fields_at, find, last, last_set, walk
+from odfreeze.textproto.query import (
+    Occurrence,
+    duplicates,
+    fields_at,
+    find,
+    last,
+    last_scalar,
+    last_set,
+    walk,
+)
 from odfreeze.textproto.splice import Edit, apply_edits
 from odfreeze.textproto.style import Identifier, Raw, Value
 from odfreeze.textproto.tree import Document, Field, Message, Scalar, Source
@@ -28,6 +37,7 @@ __all__ = [
     "fields_at",
     "find",
     "last",
+    "last_scalar",
     "last_set",
     "parse",
     "remove_field",

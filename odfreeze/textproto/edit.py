@@ -14,6 +14,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from odfreeze.errors import UnknownFieldError, UsageError
+from odfreeze.textproto.parser import parse
 from odfreeze.textproto.query import Occurrence, fields_at, find, last, messages_at, split_path
 from odfreeze.textproto.splice import (
     Edit,
@@ -150,7 +151,7 @@ def remove_field(document: Document, path: str) -> tuple[Edit, ...]:
 def _key(value: object) -> tuple[str, object]:
     """Returns what a value to be written is compared by."""
     if isinstance(value, Raw):
-        return "raw", bytes(value)
+        return _key_of(parse(b"value: " + value).root.fields[0].values[0])
     if isinstance(value, bool):
         return "identifier", "true" if value else "false"
     if isinstance(value, Identifier):
@@ -167,7 +168,7 @@ def _key(value: object) -> tuple[str, object]:
 def _key_of(value: Scalar | Message) -> tuple[str, object]:
     """Returns what a value in the document is compared by."""
     if isinstance(value, Message):
-        return "raw", value.source.data[value.start : value.end]
+        return "message", value.source.data[value.start : value.end]
     if value.kind == "string":
         return "string", value.as_bytes()
     if value.kind == "identifier":

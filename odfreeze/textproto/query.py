@@ -21,6 +21,7 @@ __all__ = [
     "fields_at",
     "find",
     "last",
+    "last_scalar",
     "last_set",
     "messages_at",
     "split_path",
@@ -50,6 +51,18 @@ class Occurrence:
     def place(self) -> Place:
         """Where the value begins."""
         return self.value.place
+
+    def scalar(self) -> Scalar:
+        """Returns the value where it is a single one.
+
+        Raises:
+          TextProtoError: It is a message.
+        """
+        if isinstance(self.value, Message):
+            raise TextProtoError(
+                f"{self.path} is a message here; write a single value", place=self.place
+            )
+        return self.value
 
 
 def split_path(path: str) -> tuple[tuple[str, int | None], ...]:
@@ -110,6 +123,17 @@ def last(document: Document, path: str) -> Occurrence | None:
     """
     found = find(document, path)
     return found[-1] if found else None
+
+
+def last_scalar(document: Document, path: str) -> Scalar | None:
+    """Returns the single value that counts at a path, or None where it is not written.
+
+    Raises:
+      UsageError: The path is malformed.
+      TextProtoError: A message stands there, or the path goes through a single value.
+    """
+    found = last(document, path)
+    return None if found is None else found.scalar()
 
 
 def last_set(document: Document, path: str) -> Occurrence | None:

@@ -126,6 +126,11 @@ def test_output_does_not_overwrite_another_file(
         (["--field", "model.ssd.x=a/b c"], b"2.0]\n", b"2.0]\n    x: 'a/b c'\n"),
         (["--field", "model.ssd.x={ y: 1 }"], b"2.0]\n", b"2.0]\n    x { y: 1 }\n"),
         (["--field", "model.ssd.feature_extractor=< >"], b"{ type: 'ssd' }", b"< >"),
+        (
+            ["--field", "freeze_variables=V2"],
+            b"of the zoo\n",
+            b'of the zoo\n  freeze_variables: "V2"\n',
+        ),
         (["--clear=model.ssd.anchors"], b"    anchors: [1.0, 2.0]\n", b""),
         (["--clear=num_steps"], b"  num_steps: 5000\t\r\n", b""),
         (["--clear=freeze_variables"], b"", b""),
@@ -193,6 +198,11 @@ def test_fields(
         (
             ["--field=model.ssd.x='a' b: 1"],
             "model.ssd.x: 'a' b: 1 is more than one value; quote it as one",
+        ),
+        (
+            ["--field=model.ssd.anchors=3"],
+            "model.ssd.anchors has several values; give all of them, as model.ssd.anchors='[3]', "
+            "or pick one by its index, as model.ssd.anchors[0]",
         ),
         (
             ["--field=model.sd[3].x=1"],
