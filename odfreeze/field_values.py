@@ -50,8 +50,8 @@ def with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
     A value in quotes is a string, one in braces a message, one in square brackets a
     list: all the values of a repeated field. Anything else takes the kind of the value
     that is there: a string takes it word for word, a number must stay a number, a name
-    (true, V2) a name. Where nothing is there yet, what looks like a number or a name is one and the rest is
-    a string.
+    (true, V2) a name. Where nothing is there yet, what looks like a number or a name is
+    one and the rest is a string.
 
     Raises:
       UsageError: The path is malformed, or the value is not of the kind that is there.
