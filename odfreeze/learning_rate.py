@@ -47,12 +47,16 @@ def schedule_path(document: Document) -> str | None:
 def base_rate(document: Document) -> float | None:
     """Returns the base rate of the schedule; None where no schedule is written.
 
+    That of a stepped schedule is the highest of its rates, since the first may be a warm-up.
+
     Raises:
-      TextProtoError: The rate is no number.
+      TextProtoError: A rate is no number.
     """
     schedule = schedule_path(document)
     if schedule is None:
         return None
+    if _kind(schedule) == "manual_step_learning_rate":
+        return max(rate for _, rate in _steps(document, schedule))
     return _number(document, f"{schedule}.{_BASE_RATES[_kind(schedule)]}", _DEFAULT_RATE)
 
 
@@ -61,8 +65,8 @@ def rate_changes(document: Document, rate: float) -> tuple[tuple[str, float], ..
 
     The rate of a warm-up (or burn-in) stays, unless it would be above the new base rate,
     which the Object Detection API refuses (utils/learning_schedules.py:197): then it
-    becomes the base rate. The later rates of a stepped schedule are scaled with its
-    first, so that the schedule keeps its shape.
+    becomes the base rate. All rates of a stepped schedule are scaled alike, so that the
+    schedule keeps its shape.
 
     Args:
       document: A pipeline.config.
@@ -83,18 +87,26 @@ def rate_changes(document: Document, rate: float) -> tuple[tuple[str, float], ..
             "learning_rate: 0.01 } } }"
         )
     kind = _kind(schedule)
+    if kind == "manual_step_learning_rate" and before > 0:
+        return tuple(
+            (path, rate if old == before else float(f"{old * rate / before:.6g}"))
+            for path, old in _steps(document, schedule)
+        )
     changes = [(f"{schedule}.{_BASE_RATES[kind]}", rate)]
     if kind in _WARM_UPS:
         name, default, steps, default_steps = _WARM_UPS[kind]
         warms_up = _number(document, f"{schedule}.{steps}", default_steps) > 0
         if warms_up and _number(document, f"{schedule}.{name}", default) > rate:
             changes.append((f"{schedule}.{name}", rate))
-    if kind == "manual_step_learning_rate" and before > 0:
-        for index in range(len(find(document, f"{schedule}.schedule"))):
-            step = f"{schedule}.schedule[{index}].learning_rate"
-            scaled = _number(document, step, _DEFAULT_RATE) * rate / before
-            changes.append((step, float(f"{scaled:.6g}")))
     return tuple(changes)
+
+
+def _steps(document: Document, schedule: str) -> list[tuple[str, float]]:
+    """Returns path and rate of every step of a stepped schedule, the first one included."""
+    count = len(find(document, f"{schedule}.schedule"))
+    paths = [f"{schedule}.initial_learning_rate"]
+    paths += [f"{schedule}.schedule[{index}].learning_rate" for index in range(count)]
+    return [(path, _number(document, path, _DEFAULT_RATE)) for path in paths]
 
 
 def _kind(schedule: str) -> str:

@@ -405,11 +405,19 @@ BURNIN, STEPS = "exponential_decay_learning_rate", "manual_step_learning_rate"
             f"{STEPS} {{ initial_learning_rate: 0.0001 schedule {{ step: 9 "
             "learning_rate: 1e-05 } schedule { step: 19 learning_rate: 1e-06 } }",
         ),
+        (
+            f"{STEPS} {{ initial_learning_rate: 0.0 schedule {{ step: 9 learning_rate: .02 }}"
+            " schedule { step: 19 learning_rate: .002 } }",
+            0.01,
+            f"{STEPS} {{ initial_learning_rate: 0.0 schedule {{ step: 9 learning_rate: 0.01 }}"
+            " schedule { step: 19 learning_rate: 0.001 } }",
+        ),
     ],
     ids=[
         "constant", "constant by default", "cosine", "cosine below its warm-up",
         "cosine without warm-up", "cosine below the default warm-up", "burn-in", "exponential",
         "steps keep their shape",
+        "steps that begin with a warm-up",
     ],
 )  # fmt: skip
 def test_the_learning_rate_of_every_schedule(schedule: str, rate: float, after: str) -> None:

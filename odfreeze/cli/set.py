@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         type=float,
         help="base rate of the optimizer's schedule, whatever its kind; a warm-up rate is lowered "
-        "to it where it would be above, the later rates of a stepped schedule are scaled",
+        "to it where it would be above, the rates of a stepped schedule are scaled alike",
     )
     fields.add_argument(
         "--field",
