@@ -81,7 +81,7 @@ class _Hooks(RunHooks):
 
     def before_restore(self, run: RunState) -> None:
         """Builds a model that stock would build only while it traces the first step."""
-        if self._config.patterns() and not run.built:
+        if not run.built:
             run.build()
 
     def after_restore(self, run: RunState) -> None:

@@ -1,0 +1,51 @@
+"""Runs that several training tests look at; each is made once in a test session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from odfreeze.plan import Stage
+from odfreeze.stages import write_stages
+from odfreeze.training.launch import TrainingResult, run_stock
+from odfreeze.training.staged import StageRun, find_stages, train_stages
+from tests.training.runs import BACKBONE, HEADS, Workspace, make_workspace
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory) -> Workspace:
+    return make_workspace(tmp_path_factory.mktemp("workspace"))
+
+
+@dataclass(frozen=True)
+class StagedRun:
+    """Two stages that ran to their end, with all events in order."""
+
+    stages: tuple[StageRun, ...]
+    results: tuple[TrainingResult, ...]
+    events: list[dict]
+
+
+@pytest.fixture(scope="session")
+def staged_run(workspace) -> StagedRun:
+    """250 steps of the heads, then 107 of heads and neck; the backbone is frozen in both."""
+    plan = workspace.plan(
+        Stage("head", 250, update_trainable_variables=(HEADS,)),
+        Stage("head_and_neck", 107, freeze_variables=(BACKBONE,), learning_rate_scale=0.5),
+    )
+    directory = workspace.root / "staged"
+    write_stages(plan, directory)
+    events: list[dict] = []
+    results = train_stages(directory, checkpoint_every_n=1000, watch=events.append)
+    return StagedRun(find_stages(directory), results, events)
+
+
+@pytest.fixture(scope="session")
+def stock_run(workspace, staged_run) -> Path:
+    """The first stage's config under plain model_main_tf2; returns its model_dir."""
+    model_dir = workspace.root / "stock"
+    short = workspace.config_with("stock.config", num_steps=40, update_trainable_variables=[HEADS])
+    run_stock(short, model_dir, flags=["--checkpoint_every_n=40"])
+    return model_dir
