@@ -23,7 +23,7 @@ from odfreeze.variables import Variable
 
 __all__ = [
     "PATH_PREFIX", "STATES", "FrozenBatchNorm", "Pattern", "PatternField", "Selection", "State",
-    "Totals", "convolution_of", "match_columns", "select",
+    "Totals", "match_columns", "select",
 ]  # fmt: skip
 
 PatternField = Literal["freeze_variables", "update_trainable_variables"]
@@ -118,7 +118,7 @@ def select(
     - The statistics of a batch norm layer follow the layer, whatever patterns match
       the statistics themselves: ``held`` when all of its gamma and beta are
       frozen, else ``updating``. A layer with neither follows the convolution that
-      feeds it (`convolution_of`); without one, the last rule applies to it.
+      feeds it (`odfreeze.layers`); without one, the last rule applies to it.
     - Any other variable that no gradient reaches (a step counter, a seed) is ``held``
       when the patterns would make it ``frozen`` could it learn, else ``updating``.
 
@@ -224,101 +224,12 @@ class _Holding:
         layer_learns = self._learns.get(variable.layer)
         if layer_learns is None:
             if self._convolutions is None:
+                from odfreeze.layers import convolution_of
+
                 self._convolutions = convolution_of(self._variables)
             convolution = self._convolutions.get(variable.layer)
             layer_learns = learns if convolution is None else self._learns[convolution]
         return not layer_learns
-
-
-def convolution_of(variables: Sequence[Variable]) -> dict[str, str]:
-    """Returns for each batch norm layer the layer of the convolution that feeds it, where found.
-
-    Nothing in a checkpoint records which layer feeds which, so this is a
-    heuristic. A convolution is a layer with a trainable variable of two or more
-    dimensions, and it must give as many channels as the batch norm has. Taken is the first of
-
-    1. a sibling (same parent in the object graph) whose name is the same but for the
-       words for batch norm and convolution: ``conv4_block1_0_bn``, ``conv4_block1_0_conv``;
-    2. the nearest layer above it by name that is a convolution: TF1's ``Conv/BatchNorm``,
-       and the towers' ``conv2d_0/BatchNorm/feature_3``;
-    3. the nearest sibling before it, by number where all end in one
-       (``layer_with_weights-7``), else in the order of the variables.
-
-    The result depends on object paths, names and shapes; the order counts in 3 only.
-    """
-    kernels: dict[str, Variable] = {}
-    norms: dict[str, Variable] = {}
-    for variable in variables:
-        if variable.statistic:
-            norms.setdefault(variable.layer, variable)
-        elif variable.trainable and len(variable.shape) >= 2:
-            # Of a separable convolution the last kernel (pointwise) gives the channels.
-            kernels[variable.layer] = variable
-    siblings: dict[str, list[Variable]] = {}
-    by_name: dict[str, Variable] = {}
-    for kernel in kernels.values():
-        siblings.setdefault(_parent(kernel.layer), []).append(kernel)
-        by_name.setdefault(_parent(kernel.label), kernel)
-    found = {}
-    for layer, norm in norms.items():
-        beside = [k for k in siblings.get(_parent(layer), ()) if _feeds(k, norm)]
-        feeder = _same_stem(norm, beside) or _above(norm, by_name) or _before(norm, beside)
-        if feeder is not None:
-            found[layer] = feeder.layer
-    return found
-
-
-def _feeds(kernel: Variable, norm: Variable) -> bool:
-    channels = norm.shape[-1] if norm.shape else 0
-    return channels in (kernel.shape[-1], kernel.shape[-2], kernel.shape[-2] * kernel.shape[-1])
-
-
-def _same_stem(norm: Variable, kernels: Sequence[Variable]) -> Variable | None:
-    stem = _stem(norm.label)
-    return next((k for k in kernels if _stem(k.label) == stem), None)
-
-
-def _above(norm: Variable, by_name: dict[str, Variable]) -> Variable | None:
-    name = _parent(norm.label)
-    while name:
-        name = _parent(name)
-        kernel = by_name.get(name)
-        if kernel is not None and _feeds(kernel, norm):
-            return kernel
-    return None
-
-
-def _before(norm: Variable, kernels: Sequence[Variable]) -> Variable | None:
-    here = _numbered(norm.layer)
-    key = {k.layer: _numbered(k.layer) for k in kernels}
-    if here is not None and all(
-        value is not None and value[0] == here[0] for value in key.values()
-    ):
-        before = [k for k in kernels if (key[k.layer] or here) < here]
-        return max(before, key=lambda k: key[k.layer] or here, default=None)
-    before = [k for k in kernels if k.order < norm.order]
-    return max(before, key=lambda k: k.order, default=None)
-
-
-_KIND_WORDS = re.compile(
-    r"(?:(?:sync)?batch_?norm(?:alization)?|bn|(?:separable_?|depthwise_?)?conv(?:2d)?)(?:_\d+)?"
-)
-
-
-def _stem(label: str) -> str:
-    """The layer's own name without the words that tell a batch norm from a convolution."""
-    words = _parent(label).rpartition("/")[2].lower()
-    stem = re.sub(rf"(?:^|_){_KIND_WORDS.pattern}$", "", words)
-    return re.sub(rf"^{_KIND_WORDS.pattern}(?:_|$)", "", stem) if stem == words else stem
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _numbered(layer: str) -> tuple[str, int] | None:
-    match = re.search(r"^(.*?)(\d{1,9})$", layer, re.DOTALL)
-    return None if match is None else (match[1], int(match[2]))
 
 
 def _compiled(pattern: Pattern) -> re.Pattern[str]:
@@ -373,7 +284,7 @@ def _place_of(pattern: Pattern, offset: int) -> Place:
     return Place(place.file, place.line, place.column + columns[offset], place.source)
 
 
-_ESCAPE = re.compile(r"\\(?:[0-7]{1,3}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+_ESCAPE = r"\\(?:[0-7]{1,3}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)"
 
 
 def _columns_of(source: str, text: str) -> list[int] | None:
@@ -383,11 +294,12 @@ def _columns_of(source: str, text: str) -> list[int] | None:
     concatenated from several, or an escape stands for a part of a character.
     """
     columns, at, quote = [], 1, source[:1]
+    escape_at = re.compile(_ESCAPE).match
     if quote not in ("'", '"'):
         return None
     while at < len(source) and source[at] != quote:
         columns.append(at)
-        escape = _ESCAPE.match(source, at)
+        escape = escape_at(source, at)
         at = at + 1 if escape is None else escape.end()
     columns.append(at)
     return columns if len(columns) == len(text) + 1 else None

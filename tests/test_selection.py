@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odfreeze.errors import PatternError, PatternTimeoutError, Place
-from odfreeze.selection import Pattern, Selection, Totals, convolution_of, select
+from odfreeze.layers import convolution_of
+from odfreeze.selection import Pattern, Selection, Totals, select
 from odfreeze.variables import Variable
 
 
@@ -126,61 +127,6 @@ def test_another_variable_without_gradient_follows_the_patterns(
     patterns: list[Pattern], state: str
 ) -> None:
     assert states([variable("dropout/seed", trainable=False)], patterns) == {"dropout/seed": state}
-
-
-@pytest.mark.parametrize(
-    ("norm", "paths", "expected"),
-    [
-        ("m/layer-3", ["m/layer-1", "m/layer-2", "m/layer-4", "m/layer-10"], "m/layer-2"),
-        ("m/layer-10", ["m/layer-9", "m/layer-1", "m/layer-11"], "m/layer-9"),
-        ("m/b", ["m/c", "m/a"], "m/a"),
-        ("m/1", ["n/0"], None),
-        ("m/0", ["m/1"], None),
-    ],
-    ids=["numbers", "numbers-not-letters", "order", "other-parent", "none-before"],
-)
-def test_the_convolution_before_by_number_or_order(
-    norm: str, paths: list[str], expected: str | None
-) -> None:
-    variables = [variable(None, f"{path}/kernel", (1, 1, 4, 8)) for path in paths]
-    variables.append(variable(None, f"{norm}/moving_mean"))
-    variables = [
-        Variable(v.name, v.object_path, v.shape, v.dtype, v.trainable, v.statistic, v.layer, i)
-        for i, v in enumerate(variables)
-    ]
-    assert convolution_of(variables).get(norm) == expected
-
-
-@pytest.mark.parametrize(
-    ("norm", "kernels", "expected"),
-    [
-        ("c4_b1_0_bn", ["c4_b1_0_conv", "c4_b1_3_conv"], "c4_b1_0_conv"),
-        ("block_3_project_BN", ["block_3_project", "block_3_expand"], "block_3_project"),
-        ("bn_Conv1", ["Conv1", "block_1_expand"], "Conv1"),
-        ("stack_0/project_bn", ["stack_0/project_conv2d", "stack_0/se_conv2d"],
-         "stack_0/project_conv2d"),
-        ("Conv/BatchNorm", ["Conv", "Other"], "Conv"),
-        ("tower/conv2d_0/BatchNorm/feature_3", ["tower/conv2d_0", "tower/conv2d_1"],
-         "tower/conv2d_0"),
-    ],
-    ids=["resnet", "mobilenet", "first", "efficientnet", "tf1", "tower"],
-)  # fmt: skip
-def test_the_convolution_by_name(norm: str, kernels: list[str], expected: str) -> None:
-    # Object paths say nothing here: all are siblings, and the wrong ones are nearest.
-    variables = [
-        variable(f"{name}/kernel", f"m/{i}/kernel", (1, 1, 4, 8)) for i, name in enumerate(kernels)
-    ]
-    variables.append(variable(f"{norm}/moving_mean", "m/9/moving_mean"))
-    assert convolution_of(variables) == {"m/9": f"m/{kernels.index(expected)}"}
-
-
-def test_a_convolution_with_other_channels_does_not_feed_the_batch_norm() -> None:
-    variables = [
-        variable("a/kernel", "m/0/kernel", (1, 1, 4, 8)),
-        variable("b/kernel", "m/1/kernel", (1, 1, 4, 9)),
-        variable("c/moving_mean", "m/2/moving_mean", (8,)),
-    ]
-    assert convolution_of(variables) == {"m/2": "m/0"}
 
 
 def test_a_variable_without_a_name_is_matched_by_path_only() -> None:

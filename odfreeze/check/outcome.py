@@ -9,7 +9,7 @@ from odfreeze.check.case import Case, few, quantity, quoted
 from odfreeze.errors import Place
 from odfreeze.findings import Finding
 from odfreeze.regex_guard import search_bounded
-from odfreeze.selection import PATH_PREFIX, Pattern, convolution_of
+from odfreeze.selection import PATH_PREFIX, Pattern
 from odfreeze.variables import Variable
 
 __all__ = ["RULES"]
@@ -65,6 +65,8 @@ def batch_norm_left_updating(case: Case) -> Iterator[Finding]:
         return
     if "frozen" not in case.selection.states:
         return
+    from odfreeze.layers import convolution_of
+
     variables, states = case.selection.variables, case.selection.states
     learns: dict[str, bool] = {}
     label: dict[str, str] = {}
@@ -75,7 +77,7 @@ def batch_norm_left_updating(case: Case) -> Iterator[Finding]:
             learns[variable.layer] = learns.get(variable.layer, False) or state == "trainable"
         elif variable.statistic and state == "updating":
             updating[variable.layer] = None
-    feeders = convolution_of(variables)
+    feeders = convolution_of(variables, updating)
     pairs = [
         (feeders[norm], norm)
         for norm in updating

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from odfreeze.selection import Selection, State
@@ -20,11 +20,10 @@ __all__ = ["Node", "Row", "grow", "rows_of"]
 #: Rows of a tree that is drawn without being asked for a depth.
 _MOST_ROWS = 60
 _DEEPEST = 99
-_TOKENS = re.compile(r".*?(?:/|\d_|$)")
-_NUMBERED = re.compile(r"(.*?)(\d{1,9})([_/]?)")
+_TOKENS = r".*?(?:/|\d_|$)"
+_NUMBERED = r"(.*?)(\d{1,9})([_/]?)"
 
 
-@dataclass(slots=True)
 class Node:
     """A group of variables whose names begin alike.
 
@@ -40,23 +39,29 @@ class Node:
       restored: How many of them the checkpoint gives a value.
     """
 
-    token: str
-    label: str
-    children: dict[str, Node] = field(default_factory=dict)
-    variables: int = 0
-    parameters: int = 0
-    bytes: int = 0
-    states: dict[State, int] = field(default_factory=dict)
-    by: set[int] = field(default_factory=set)
-    restored: int = 0
+    # A plain class: a tree of 100,000 variables makes hundreds of thousands of them.
+    __slots__ = (
+        "by", "bytes", "children", "label", "parameters", "restored", "states", "token",
+        "variables",
+    )  # fmt: skip
+
+    def __init__(self, token: str, label: str) -> None:
+        """Makes an empty group."""
+        self.token = token
+        self.label = label
+        self.children: dict[str, Node] = {}
+        self.variables = self.parameters = self.bytes = self.restored = 0
+        self.states: dict[State, int] = {}
+        self.by: frozenset[int] = frozenset()
 
     def include(self, other: Node) -> None:
         """Adds another group's numbers to this one's."""
         self.variables += other.variables
         self.parameters += other.parameters
         self.bytes += other.bytes
-        self.by |= other.by
         self.restored += other.restored
+        if not other.by <= self.by:
+            self.by |= other.by
         for state, count in other.states.items():
             self.states[state] = self.states.get(state, 0) + count
 
@@ -109,22 +114,35 @@ def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> li
       by_path: Group by object path instead of by name.
     """
     root = Node("", "")
+    tokens_of = re.compile(_TOKENS).findall
+    patterns_of: dict[tuple[int, ...], frozenset[int]] = {}
     rows = zip(selection.variables, selection.states, selection.matched_by, restored, strict=True)
     for variable, state, by, given in rows:
         path = variable.object_path
-        named = variable.name is not None and variable.name != path and not by_path
+        name = variable.name
         heading = _heading(path)
-        name = variable.label if named else path[len(heading) :]
-        tokens = [token for token in _TOKENS.findall(name) if token] or [path]
-        node = root
-        for token in (heading, *tokens) if heading else tokens:
-            child = node.children.get(token)
-            if child is None:
-                child = node.children[token] = Node(token, token)
-            node = child
-        parameters, size = variable.parameters, variable.bytes
-        node.include(Node("", "", {}, 1, parameters, size, {state: 1}, set(by), int(given)))
+        node = _child(root, heading) if heading else root
+        if name is None or by_path or name == path:
+            name = path[len(heading) :]
+        for token in tokens_of(name):
+            if token:
+                node = _child(node, token)
+        if node is root:
+            node = _child(root, path)
+        node.variables += 1
+        node.parameters += variable.parameters
+        node.bytes += variable.bytes
+        node.restored += given
+        node.states[state] = node.states.get(state, 0) + 1
+        node.by |= patterns_of.get(by) or patterns_of.setdefault(by, frozenset(by))
     return [_finished(node, top=True) for node in root.children.values()]
+
+
+def _child(node: Node, token: str) -> Node:
+    child = node.children.get(token)
+    if child is None:
+        child = node.children[token] = Node(token, token)
+    return child
 
 
 def rows_of(headings: Sequence[Node], depth: int | None, *, most: int = _MOST_ROWS) -> list[Row]:
@@ -237,19 +255,20 @@ def _finished(node: Node, *, top: bool = False) -> Node:
     children = [_finished(child) for child in node.children.values()]
     for child in children:
         node.include(child)
-    first_of: dict[str, int] = {}
-    keys = {}
-    for here, child in enumerate(children):
-        stem, number = _stem(child.token)
-        keys[child.token] = (first_of.setdefault(stem, here), number or 0)
-    children.sort(key=lambda child: keys[child.token])
-    node.children = {child.token: child for child in children}
+    if len(children) > 1:
+        first_of: dict[str, int] = {}
+        keys = {}
+        for here, child in enumerate(children):
+            stem, number = _stem(child.token)
+            keys[child.token] = (first_of.setdefault(stem, here), number or 0)
+        children.sort(key=lambda child: keys[child.token])
+        node.children = {child.token: child for child in children}
     return node
 
 
 def _stem(token: str) -> tuple[str, int | None]:
     """The token with a gap for its number, and the number."""
-    match = _NUMBERED.fullmatch(token)
+    match = re.fullmatch(_NUMBERED, token)
     return (token, None) if match is None else (f"{match[1]}\0{match[3]}", int(match[2]))
 
 
