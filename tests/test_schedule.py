@@ -109,7 +109,7 @@ def schedule_texts(draw: st.DrawFn) -> str:
 
 
 class TestAnySchedule:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(
         schedule_texts(),
         st.integers(1, 400),
@@ -129,7 +129,7 @@ class TestAnySchedule:
             assert math.isfinite(stock(step))
             assert 0 <= stock(step) <= after.peak * (1 + 1e-9)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(schedule_texts(), st.integers(1, 400), st.integers(0, 300_000), rates)
     def test_edits_write_what_was_fitted(
         self, text: str, num_steps: int, base_steps: int, rate: float
@@ -140,7 +140,7 @@ class TestAnySchedule:
         assert again == after
         assert changes(again, after) == ()
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(schedule_texts(), st.integers(2, 400), st.integers(1, 300_000))
     def test_warm_up_ends_by_the_middle_of_the_stage(
         self, text: str, num_steps: int, base_steps: int

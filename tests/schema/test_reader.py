@@ -136,7 +136,7 @@ def messages(draw: st.DrawFn, depth: int = 2) -> Any:
 
 
 class TestAgainstProtobuf:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(messages(), st.booleans(), st.booleans())
     def test_what_protobuf_prints_reads_as_the_same_values(
         self, message: Any, one_line: bool, short: bool
@@ -146,7 +146,7 @@ class TestAgainstProtobuf:
         )
         assert same(read(text).as_dict(), as_dict(message))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(messages(1), messages(1))
     def test_what_is_written_twice_merges_as_protobuf_merges_it(self, one: Any, two: Any) -> None:
         text = text_format.MessageToString(one) + text_format.MessageToString(two)
