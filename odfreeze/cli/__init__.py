@@ -68,35 +68,42 @@ def main(argv: Sequence[str] | None = None) -> int:
       Exit status: 0 fine, 1 a check, a verification or a run failed, 2 wrong usage or
       unreadable input, 130 interrupted.
     """
-    arguments = [_underscored(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    arguments = _underscored(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name no terminal can show must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _dispatch(arguments)
-    except OdfreezeError as error:
+        status = _dispatch(arguments)
         sys.stdout.flush()
-        print(f"odfreeze: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("odfreeze: interrupted", file=sys.stderr)
-        return 130
+        return status
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has gone: not our failure
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 0
+    except OdfreezeError as error:
+        return _fail(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"odfreeze: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
+        return _fail(f"{where}{error.strerror or error}", 2)
     except Exception as error:
         if os.environ.get("ODFREEZE_DEBUG"):
             raise
-        print(
-            f"odfreeze: a fault of odfreeze itself: {type(error).__name__}: {error}"
+        return _fail(
+            f"a fault of odfreeze itself: {type(error).__name__}: {error}"
             " (ODFREEZE_DEBUG=1 shows where; please report it)",
-            file=sys.stderr,
+            1,
         )
-        return 1
+
+
+def _fail(message: str, status: int) -> int:
+    """Prints a message behind all output so far, wherever that goes; returns the status."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    print(f"odfreeze: {message}", file=sys.stderr)
+    return status
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -118,7 +125,6 @@ def _dispatch(arguments: list[str]) -> int:
     except SystemExit as exit_:  # argparse's own --help ends this way
         return int(exit_.code or 0)
     status: int = args.run(args)
-    sys.stdout.flush()
     return status
 
 
@@ -136,13 +142,17 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-def _underscored(argument: str) -> str:
-    """Returns a flag spelt as the OD API spells flags.
+def _underscored(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments with their flags spelt as the OD API spells flags.
 
-    >>> _underscored("--model-dir=my-dir")
-    '--model_dir=my-dir'
+    >>> _underscored(["--model-dir=my-dir", "my-dir", "--", "--my-file"])
+    ['--model_dir=my-dir', 'my-dir', '--', '--my-file']
     """
-    if not argument.startswith("--") or argument == "--":
-        return argument
-    flag, equals, value = argument.partition("=")
-    return "--" + flag[2:].replace("-", "_") + equals + value
+    found = list(arguments)
+    for i, argument in enumerate(found):
+        if argument == "--":
+            break
+        if argument.startswith("--"):
+            flag, equals, value = argument.partition("=")
+            found[i] = "--" + flag[2:].replace("-", "_") + equals + value
+    return found

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stock = parser.add_argument_group("flags of model_main_tf2, handed on")
     for name, kind in _STOCK_FLAGS.items():
         if kind is bool:
-            stock.add_argument(f"--{name}", nargs="?", const="true", metavar="BOOL")
+            stock.add_argument(f"--{name}", nargs="?", const="true", type=_boolean, metavar="BOOL")
             stock.add_argument(f"--no{name}", dest=name, action="store_const", const="false")
         else:
             stock.add_argument(f"--{name}", type=kind, metavar="VALUE")
@@ -94,6 +94,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(r.verification is None or r.verification.ok for r in results) else 1
 
 
+def _boolean(text: str) -> str:
+    """Returns a truth value as absl's flags take it, from any that they take."""
+    for value in ("true", "false"):
+        if text.lower() in (value, value[0], "10"[value == "false"]):
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
 def _check(args: argparse.Namespace) -> None:
     if args.stages_dir:
         for name in ("pipeline_config_path", "model_dir", "num_train_steps", "checkpoint_dir"):
@@ -101,5 +109,5 @@ def _check(args: argparse.Namespace) -> None:
                 raise UsageError(f"--stages_dir goes without --{name}: a stage has its own")
         return
     for name in ("pipeline_config_path", "model_dir"):
-        if getattr(args, name) is None:
+        if not getattr(args, name):
             raise UsageError(f"--{name} is missing (or --stages_dir, for a whole plan)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -36,7 +37,8 @@ def run_child(request: TrainingRequest) -> int:
     """
     _end_with_parent()
     # A block of steps is one long call into TensorFlow: only the default action interrupts it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _emit("phase", phase="import")
         applied = compat.prepare()
@@ -45,10 +47,16 @@ def run_child(request: TrainingRequest) -> int:
 
         if request.num_steps:
             model_lib_v2.train_loop = _enforcing(model_lib_v2.train_loop, request, applied)
-        with contextlib.suppress(SystemExit):
-            app.run(model_main_tf2.main, argv=["model_main_tf2", *request.flags])
+        app.run(model_main_tf2.main, argv=["model_main_tf2", *request.flags])
+    except SystemExit as ended:  # so ends app.run, after a good run with None
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except OdfreezeError as error:
-        _emit("error", message=str(error), error=type(error).__name__)
+        details = {
+            key: value
+            for key, value in vars(error).items()
+            if key not in ("message", "place", "exit_status") and isinstance(value, (str, int))
+        }
+        _emit("error", message=str(error), error=type(error).__name__, details=details)
         return error.exit_status
     except Exception as error:
         traceback.print_exc()
@@ -134,7 +142,9 @@ def _train_nothing(run: RunState) -> None:
 
 
 def _emit(kind: str, **data: Any) -> None:
-    print(format_event(kind, **data), flush=True)
+    # One write: two threads tell of events, and what one prints must stay one line.
+    sys.stdout.write(format_event(kind, **data) + "\n")
+    sys.stdout.flush()
 
 
 def _report_steps(run: RunState) -> None:

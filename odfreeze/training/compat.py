@@ -8,6 +8,7 @@ and must run before the first import of TensorFlow or ``object_detection``.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.metadata
@@ -69,12 +70,26 @@ def prepare() -> tuple[str, ...]:
     return tuple(applied)
 
 
+#: Distributions that install a package of this name.
+_DISTRIBUTIONS = {
+    "tensorflow": (
+        "tensorflow",
+        "tensorflow-cpu",
+        "tensorflow-intel",
+        "tensorflow-macos",
+        "tensorflow-rocm",
+        "tf-nightly",
+    )
+}
+
+
 def _version(package: str) -> tuple[int, ...]:
     """Returns the leading numbers of an installed package's version, () when it is absent."""
-    try:
-        text = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ()
+    text = ""
+    for distribution in _DISTRIBUTIONS.get(package, (package,)):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            text = importlib.metadata.version(distribution)
+            break
     numbers = []
     for part in text.split("."):
         if not part.isdigit():
@@ -210,6 +225,8 @@ def _supply_estimator_names() -> None:
 
 
 def _tensorflow_io_needed() -> bool:
+    if "tensorflow_io" in sys.modules:  # perhaps ours, of which find_spec cannot judge
+        return False
     return importlib.util.find_spec("tensorflow_io") is None
 
 

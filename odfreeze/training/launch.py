@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from odfreeze import errors
-from odfreeze.errors import OdfreezeError, TrainingFailedError
+from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
+from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.selection import FrozenBatchNorm
-from odfreeze.training.precheck import latest_step, precheck
+from odfreeze.training.precheck import latest_step, local_directory, precheck
 from odfreeze.training.request import TrainingRequest, parse_event
 from odfreeze.verify import Verification, verify
 
 __all__ = ["TrainingResult", "run_stock", "train"]
+
+_LOG = "train.log"
 
 #: Called with each event of a run, a dict with ``kind`` and more.
 Watch = Callable[[dict[str, Any]], None]
@@ -87,12 +90,17 @@ def train(
       TrainingRefusedError: Before anything starts, for what would not be what was meant.
       SelectionMismatchError: When the live model's selection is not the previewed one.
       TrainingFailedError: When the child failed or was interrupted.
+      UsageError, RemotePathError, ConfigError: For arguments that cannot be used.
     """
     notify = watch or (lambda event: None)
+    if checkpoint_every_n < 1:
+        raise UsageError(f"--checkpoint_every_n is {checkpoint_every_n}; give 1 or more")
     pipeline = PipelineConfig.read(config)
     checked = precheck(pipeline, model_dir, num_train_steps, frozen_batch_norm, allow)
     directory = Path(model_dir)
+    kept = directory / "odfreeze" / "verification.json"
     if checked.steps_left > 0:
+        kept.unlink(missing_ok=True)  # what it says is of values that are about to change
         request = TrainingRequest(
             config=os.fspath(config),
             model_dir=os.fspath(model_dir),
@@ -109,12 +117,19 @@ def train(
         )
         notify({"kind": "start", "num_steps": checked.num_steps, "resume_at": checked.step})
         _run_child(request, directory / "odfreeze", python, notify, verbose)
-    step = latest_step(directory)
-    verification = None
-    if _is_chief():
-        verification = verify(directory)
-        _write_json(directory / "odfreeze" / "verification.json", verification.to_json())
-    return TrainingResult(directory, step or 0, checked.steps_left > 0, verification)
+    step = latest_step(directory) or 0
+    if not _is_chief():
+        return TrainingResult(directory, step, checked.steps_left > 0, None)
+    if step < checked.num_steps:
+        raise TrainingFailedError(
+            f"training ended without an error, but the last checkpoint is of step {step}, not"
+            f" {checked.num_steps} (log: {directory / 'odfreeze' / _LOG})",
+            returncode=0,
+        )
+    verification = verify(directory)
+    text = json.dumps(verification.to_json(), indent=1) + "\n"
+    write_atomically(kept, text.encode("utf-8"))
+    return TrainingResult(directory, step, checked.steps_left > 0, verification)
 
 
 def run_stock(
@@ -139,7 +154,9 @@ def run_stock(
 
     Raises:
       TrainingFailedError: When the child failed or was interrupted.
+      RemotePathError: The run's directory is not on this machine.
     """
+    directory = local_directory(model_dir) / "odfreeze"
     request = TrainingRequest(
         config=os.fspath(config),
         model_dir=os.fspath(model_dir),
@@ -150,7 +167,7 @@ def run_stock(
             *flags,
         ),
     )
-    _run_child(request, Path(model_dir) / "odfreeze", python, lambda event: None, verbose)
+    _run_child(request, directory, python, lambda event: None, verbose)
 
 
 def _run_child(
@@ -158,7 +175,7 @@ def _run_child(
 ) -> None:
     """Runs the child to its end; raises for every end but a good one."""
     directory.mkdir(parents=True, exist_ok=True)
-    log = directory / "train.log"
+    log = directory / _LOG
     tail: deque[str] = deque(maxlen=200)
     failure: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="odfreeze-") as scratch, log.open("ab") as log_file:
@@ -176,19 +193,26 @@ def _run_child(
             target=_drain, args=(child.stderr, log_file, tail, verbose), daemon=True
         )
         drain.start()
-        with _forwarded_signals(child):
-            for raw in child.stdout:
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                event = parse_event(line)
-                if event is None:
-                    _log_line(raw, log_file, tail, verbose)
-                elif event["kind"] == "error":
-                    failure = event
-                else:
-                    notify(event)
-            returncode = child.wait()
-        drain.join(timeout=10)
-        child.stdin.close()
+        try:
+            with _forwarded_signals(child):
+                for raw in child.stdout:
+                    line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                    event = parse_event(line)
+                    if event is None:
+                        _log_line(raw, log_file, tail, verbose)
+                    elif event["kind"] == "error":
+                        failure = event
+                    else:
+                        notify(event)
+                returncode = child.wait()
+        except BaseException:  # such as one of `notify`: nobody watches the child any more
+            child.kill()
+            child.wait()
+            raise
+        finally:
+            drain.join(timeout=10)
+            child.stdin.close()
+            child.stdout.close()
     if returncode != 0:
         raise _failure(returncode, failure, log, list(tail))
 
@@ -198,22 +222,26 @@ def _failure(
 ) -> OdfreezeError:
     """Returns the error for a child that ended badly: its own, if it is one of ours."""
     if returncode < 0:
-        name = signal.Signals(-returncode).name
+        try:
+            name = signal.Signals(-returncode).name
+        except ValueError:  # a real-time signal has a number only
+            name = f"signal {-returncode}"
         ended = TrainingFailedError(
             f"training was ended by {name}; the same command resumes it (log: {log})",
             returncode=returncode,
         )
         ended.exit_status = 128 - returncode
         return ended
-    own = getattr(errors, event.get("error") or "", None)
-    if own is not None:
+    message = event.get("message")
+    own = getattr(errors, str(event.get("error")), None)
+    if message and isinstance(own, type) and issubclass(own, OdfreezeError):
         try:
-            error = own(event["message"])
-        except TypeError:  # a class that carries more than a message
-            error = OdfreezeError(event["message"])
+            error = own(message, **event.get("details", {}))
+        except TypeError:
+            error = OdfreezeError(message)
         error.exit_status = returncode
-        return error  # type: ignore[no-any-return]
-    what = event.get("message") or next((t for t in reversed(tail) if t.strip()), "no output")
+        return error
+    what = message or next((t for t in reversed(tail) if t.strip()), "no output")
     return TrainingFailedError(
         f"training failed with exit status {returncode}: {what} (log: {log})",
         returncode=returncode,
@@ -221,17 +249,21 @@ def _failure(
 
 
 def _drain(stream: IO[bytes], log: IO[bytes], tail: deque[str], verbose: bool) -> None:
-    for raw in stream:
-        _log_line(raw, log, tail, verbose)
+    with stream:
+        for raw in stream:
+            _log_line(raw, log, tail, verbose)
 
 
 def _log_line(raw: bytes, log: IO[bytes], tail: deque[str], verbose: bool) -> None:
-    log.write(raw)
-    log.flush()
     line = raw.decode("utf-8", "replace").rstrip("\r\n")
     tail.append(line)
+    # A full disk or a closed terminal loses lines; a child that nobody reads would hang.
+    with contextlib.suppress(OSError, ValueError):
+        log.write(raw)
+        log.flush()
     if verbose:
-        print(line, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError, ValueError):
+            print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -240,17 +272,24 @@ def _forwarded_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    received: list[int] = []
 
     def forward(number: int, frame: object) -> None:
+        received.append(number)
         with contextlib.suppress(OSError, ValueError):
             child.send_signal(number if os.name == "posix" else signal.SIGTERM)
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as for a job in the background of a script
+            signal.signal(number, forward)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    if received and child.returncode == 0:  # it came when the child had ended: for us, then
+        signal.raise_signal(received[-1])
 
 
 def _environment() -> dict[str, str]:
@@ -272,13 +311,6 @@ def _is_chief() -> bool:
         config = json.loads(os.environ.get("TF_CONFIG") or "{}")
         task, cluster = config.get("task", {}), config.get("cluster", {})
         kind, index = task.get("type", "chief"), int(task.get("index", 0))
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return True  # TensorFlow itself says what is wrong with it
     return kind == "chief" or (kind == "worker" and index == 0 and "chief" not in cluster)
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    """Writes JSON so that a reader finds the whole file or none."""
-    scratch = path.with_name(path.name + ".partial")
-    scratch.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    os.replace(scratch, path)  # noqa: PTH105

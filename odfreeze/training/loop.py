@@ -86,7 +86,7 @@ class RunState:
 def block_of_steps(num_steps: int, checkpoint_every_n: int, most: int = 100) -> int:
     """Returns how many steps one call of the step function should take.
 
-    A divisor of ``num_steps`` not much smaller than ``most``, so that blocks, summaries and the
+    A divisor of ``num_steps`` of at least half of ``most``, so that blocks, summaries and the
     end coincide; else the largest block, whose last repetition is cut short.
 
     >>> block_of_steps(300, 1000), block_of_steps(250, 1000), block_of_steps(251, 1000)
@@ -95,7 +95,7 @@ def block_of_steps(num_steps: int, checkpoint_every_n: int, most: int = 100) -> 
     (40, 10)
     """
     largest = max(1, min(most, num_steps, checkpoint_every_n))
-    for block in range(largest, largest // 2, -1):
+    for block in range(largest, (largest - 1) // 2, -1):
         if num_steps % block == 0:
             return block
     return largest

@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.errors import CheckpointNotFoundError, RemotePathError, TrainingRefusedError
+from odfreeze.errors import (
+    CheckpointNotFoundError,
+    RemotePathError,
+    TrainingRefusedError,
+    UsageError,
+    suggest,
+)
+from odfreeze.files import refuse_remote
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.record import RunRecord, read_record, record_path
-from odfreeze.refusal import refuse
+from odfreeze.refusal import ALLOWANCES, refuse
 from odfreeze.selection import FrozenBatchNorm
 
-__all__ = ["Precheck", "latest_step", "precheck"]
+__all__ = ["Precheck", "differing_identity", "latest_step", "local_directory", "precheck"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +66,50 @@ def precheck(
 
     Raises:
       TrainingRefusedError: For what would not be what was meant.
+      RemotePathError: The run's directory is not on this machine.
+      UsageError: A name in ``allow`` is none of the allowances.
     """
-    num_steps = num_train_steps if num_train_steps is not None else config.num_steps
-    if not num_steps or num_steps < 0:
-        raise TrainingRefusedError(
-            f"{config.file}: train_config.num_steps is {num_steps or 0}: a run needs an end;"
-            " set num_steps or give --num_train_steps"
-        )
-    step = latest_step(Path(model_dir))
+    for name in allow:
+        if name not in ALLOWANCES:
+            near = suggest(name, ALLOWANCES)
+            raise UsageError(f"there is nothing to allow called {name!r}{near}")
+    directory = local_directory(model_dir)
+    num_steps = _num_steps(config, num_train_steps)
+    step = latest_step(directory)
     if step is not None and "used_model_dir" not in allow:
-        _refuse_other_run(config, Path(model_dir), frozen_batch_norm, step, num_steps)
+        _refuse_other_run(config, directory, frozen_batch_norm, step, num_steps)
     return Precheck(num_steps, step, _expected(config, step, frozen_batch_norm, allow))
+
+
+def local_directory(model_dir: str | os.PathLike[str]) -> Path:
+    """Returns a run's directory as a path.
+
+    Raises:
+      RemotePathError: It is not on this machine.
+    """
+    try:
+        refuse_remote(model_dir)
+    except RemotePathError as error:
+        raise RemotePathError(
+            f"{error.path} is not on this machine, and a run keeps its record beside its"
+            " checkpoints; give a local --model_dir",
+            path=error.path,
+        ) from None
+    return Path(model_dir)
+
+
+def _num_steps(config: PipelineConfig, num_train_steps: int | None) -> int:
+    """Returns the step at which the run ends."""
+    if num_train_steps is not None:
+        if num_train_steps < 1:
+            raise UsageError(f"--num_train_steps is {num_train_steps}: a run takes at least 1 step")
+        return num_train_steps
+    if not config.num_steps:
+        raise TrainingRefusedError(
+            f"{config.file}: train_config.num_steps is {config.num_steps or 'not set'}: a run needs"
+            " an end; set num_steps or give --num_train_steps"
+        )
+    return config.num_steps
 
 
 def latest_step(model_dir: Path) -> int | None:
@@ -101,24 +141,27 @@ def _refuse_other_run(
             f" would win over fine_tune_checkpoint{cure}"
         )
     record = read_record(model_dir)
-    for what, before, now in _identity(record, config, frozen_batch_norm):
-        if before != now:
-            raise TrainingRefusedError(
-                f"{model_dir} holds another run's checkpoint (step {step}): its {what} was"
-                f" {before!r} and is now {now!r}{cure}"
-            )
+    for what, before, now in differing_identity(record, config, frozen_batch_norm):
+        raise TrainingRefusedError(
+            f"{model_dir} holds another run's checkpoint (step {step}): its {what} was"
+            f" {_shown(before)} and is now {_shown(now)}{cure}"
+        )
     if step > num_steps:
         raise TrainingRefusedError(
             f"{model_dir} is at step {step}, past the {num_steps} steps asked for: nothing would"
-            f" be trained{cure}"
+            f" be trained; ask for more steps, or choose another --model_dir"
+            " (--allow_used_model_dir verifies it as it is)"
         )
 
 
-def _identity(
+def differing_identity(
     record: RunRecord, config: PipelineConfig, frozen_batch_norm: FrozenBatchNorm
 ) -> list[tuple[str, object, object]]:
-    """Returns what must be equal for a run to be the same run: label, before, now."""
-    return [
+    """Returns what tells a run from the one that a config asks for: label, before, now.
+
+    Empty for the same run. The number of steps may differ: a run can be made longer.
+    """
+    rows: list[tuple[str, object, object]] = [
         ("freeze_variables", record.freeze_variables, config.freeze_variables),
         (
             "update_trainable_variables",
@@ -133,6 +176,18 @@ def _identity(
             config.fine_tune_checkpoint_type,
         ),
     ]
+    return [(what, before, now) for what, before, now in rows if before != now]
+
+
+def _shown(value: object) -> str:
+    """Returns a value of a config for a message.
+
+    >>> _shown(("^a", "b")), _shown(()), _shown(None), _shown("full")
+    ("['^a', 'b']", 'not set', 'not set', "'full'")
+    """
+    if value is None or value == ():
+        return "not set"
+    return repr(list(value) if isinstance(value, tuple) else value)
 
 
 def _expected(
@@ -160,12 +215,15 @@ def _expected(
         if step is not None:
             return {}  # a resumed run does not need where it came from any more
         raise
-    if _covers_model(seen):
-        refuse(seen.selection, seen.restored if step is None else None, allow)
+    if not _can_tell(seen):
+        return {}
     chosen = seen.selection
+    refuse(chosen, seen.restored if step is None else None, allow)
     return {v.object_path: s for v, s in zip(chosen.variables, chosen.states, strict=True)}
 
 
-def _covers_model(seen: Preview) -> bool:
-    """Whether the checkpoint holds a detection model, and not just a backbone."""
-    return any(v.object_path.startswith("model/") for v in seen.selection.variables)
+def _can_tell(seen: Preview) -> bool:
+    """Whether the checkpoint holds a detection model, not just a backbone, and its names."""
+    return not seen.names_missing and any(
+        v.object_path.startswith("model/") for v in seen.selection.variables
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import IO, Any
@@ -39,7 +40,8 @@ def describe_selection(totals: dict[str, dict[str, int]]) -> str:
     for state in ("trainable", "frozen", "updating", "held"):
         count = totals.get(state, {})
         if count.get("variables"):
-            unit, of = (" variables", " parameters") if not parts else ("", "")
+            noun = " variable" if count["variables"] == 1 else " variables"
+            unit, of = (noun, " parameters") if not parts else ("", "")
             parts.append(f"{state} {count['variables']}{unit} ({count['parameters']:,}{of})")
     return ", ".join(parts)
 
@@ -92,8 +94,9 @@ class PlainProgress:
             _say_other(event, self.say)
 
     def say(self, text: str) -> None:
-        """Prints one line."""
-        print(text, file=self._stream, flush=True)
+        """Prints one line; a run goes on when nobody reads them any more."""
+        with contextlib.suppress(BrokenPipeError):
+            print(text, file=self._stream, flush=True)
 
     def _step(self, step: int, *, now: bool) -> None:
         clock = self._clock()
@@ -114,9 +117,14 @@ class PlainProgress:
 
 
 class BarProgress:
-    """A progress bar of rich, with step, loss, steps/s and the time left."""
+    """A progress bar of rich, with step, loss, steps/s and the time left.
 
-    def __init__(self) -> None:
+    Args:
+      stream: The terminal.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -134,6 +142,7 @@ class BarProgress:
             TextColumn("{task.fields[loss]}"),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(),
+            console=Console(file=stream),
         )
         self._task: Any = None
         self._first: tuple[float, int] | None = None
@@ -201,4 +210,4 @@ def _say_other(event: dict[str, Any], say: Callable[[str], None]) -> None:
 
 def open_progress(stream: IO[str]) -> PlainProgress | BarProgress:
     """Returns the display that fits a stream."""
-    return BarProgress() if stream.isatty() else PlainProgress(stream)
+    return BarProgress(stream) if stream.isatty() else PlainProgress(stream)

@@ -9,11 +9,13 @@ from typing import Any
 
 from odfreeze import __version__
 from odfreeze.checkpoint import Checkpoint
+from odfreeze.errors import RecordError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import RecordedVariable, RunRecord, digest, record_path, write_record
+from odfreeze.record import RecordedVariable, RunRecord, digest, read_record, write_record
 from odfreeze.training.enforce import Enforcement
 from odfreeze.training.live import walk_variables
 from odfreeze.training.loop import RunState
+from odfreeze.training.precheck import differing_identity
 from odfreeze.training.request import TrainingRequest
 
 __all__ = ["restored_variables", "write_baseline"]
@@ -53,10 +55,11 @@ def write_baseline(
 ) -> None:
     """Writes the record of a new run; that of a resumed one stays as it is.
 
+    A run that goes on from another one's checkpoint (``--allow_used_model_dir``) is a new one.
     The digests are of the values right after the restore: what verification compares the
     last checkpoint with.
     """
-    if run.resumed and record_path(request.model_dir).exists():
+    if run.resumed and _continues_its_own(request, config):
         return
     variables = [
         RecordedVariable(
@@ -87,6 +90,15 @@ def write_baseline(
         variables=tuple(variables),
     )
     write_record(record, request.model_dir)
+
+
+def _continues_its_own(request: TrainingRequest, config: PipelineConfig) -> bool:
+    """Whether the record in the run's directory is of the run that is asked for."""
+    try:
+        record = read_record(request.model_dir)
+    except RecordError:
+        return False
+    return not differing_identity(record, config, request.frozen_batch_norm)
 
 
 def _value_bytes(variable: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.errors import CheckpointError, UsageError
+from odfreeze.errors import CheckpointError, RecordError, UsageError
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.record import read_record
 from odfreeze.report.training import describe_verification
 from odfreeze.selection import FrozenBatchNorm
 from odfreeze.training.launch import TrainingResult, train
+from odfreeze.training.precheck import differing_identity
 
 __all__ = ["StageRun", "find_stages", "is_finished", "train_stages"]
 
@@ -47,7 +50,7 @@ def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
     """Returns the stages in a directory that ``odfreeze stage`` wrote, in their order.
 
     Raises:
-      UsageError: If there is none.
+      UsageError: If there is none, or two of one number.
     """
     directory = Path(stages_dir)
     found = []
@@ -64,21 +67,32 @@ def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
             f"{directory} holds no stage (a folder such as 01_head with a pipeline.config);"
             f" write them with: odfreeze stage PLAN --output_dir {directory}"
         )
-    return tuple(stage for _, stage in sorted(found, key=lambda pair: pair[0]))
+    found.sort(key=lambda pair: (pair[0], pair[1].name))
+    for (one_number, one), (other_number, other) in itertools.pairwise(found):
+        if one_number == other_number:
+            raise UsageError(
+                f"{directory} holds two stages of one number, {one.name} and {other.name};"
+                " remove the one that is not of the plan"
+            )
+    return tuple(stage for _, stage in found)
 
 
-def is_finished(stage: StageRun) -> bool:
+def is_finished(stage: StageRun, frozen_batch_norm: FrozenBatchNorm = "hold") -> bool:
     """Whether a stage's last checkpoint is there, whole, and was verified.
 
     A checkpoint whose files are cut short, or that was written but not verified yet, does not
-    count: training it again resumes at its end and only verifies.
+    count: training it again resumes at its end and only verifies. Nor does one of a run with
+    other patterns than the stage's config has now: training it again refuses.
     """
     if not _verified(stage):
         return False
+    config = PipelineConfig.read(stage.config)
     try:
+        if differing_identity(read_record(stage.model_dir), config, frozen_batch_norm):
+            return False
         with Checkpoint.open(stage.last_checkpoint) as checkpoint:
             return checkpoint.step == stage.num_steps
-    except CheckpointError:
+    except (CheckpointError, RecordError):
         return False
 
 
@@ -121,7 +135,7 @@ def train_stages(
     results = []
     for index, stage in enumerate(stages, start=1):
         place = {"stage": stage.name, "number": index, "of": len(stages)}
-        if is_finished(stage):
+        if is_finished(stage, frozen_batch_norm):
             notify({"kind": "skipped", **place})
             continue
         notify({"kind": "stage", **place})
