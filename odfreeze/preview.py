@@ -55,7 +55,6 @@ class Preview:
     def to_json(self) -> dict[str, Any]:
         """Returns what ``odfreeze preview --format=json`` prints, as plain Python values."""
         selection = self.selection
-        counts = _match_counts(selection)
         rows = zip(
             selection.variables, selection.states, selection.matched_by, self.restored, strict=True
         )
@@ -68,7 +67,7 @@ class Preview:
             "names_missing": self.names_missing,
             "patterns": [
                 {"field": pattern.field, "pattern": pattern.text, "matches": count}
-                for pattern, count in zip(selection.patterns, counts, strict=True)
+                for pattern, count in zip(selection.patterns, selection.match_counts(), strict=True)
             ],
             "variables": [
                 {
@@ -194,11 +193,3 @@ def _place(config: PipelineConfig, field: str) -> Place | None:
 
     found = last(config.document, f"train_config.{field}")
     return None if found is None else found.place
-
-
-def _match_counts(selection: Selection) -> list[int]:
-    counts = [0] * len(selection.patterns)
-    for by in selection.matched_by:
-        for index in by:
-            counts[index] += 1
-    return counts

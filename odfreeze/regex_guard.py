@@ -103,7 +103,7 @@ def search_all(
     for start in range(0, len(subjects), batch):
         if time.monotonic() > deadline:
             raise TimeoutError
-        found.extend(search(s) is not None for s in subjects[start : start + batch])
+        found += [match is not None for match in map(search, subjects[start : start + batch])]
     return found
 
 

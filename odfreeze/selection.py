@@ -90,7 +90,15 @@ class Selection:
     def matches(self, pattern: int) -> tuple[Variable, ...]:
         """Returns the variables that the pattern with this index matches, in order."""
         pairs = zip(self.variables, self.matched_by, strict=True)
-        return tuple(v for v, by in pairs if pattern in by)
+        return tuple([v for v, by in pairs if pattern in by])
+
+    def match_counts(self) -> tuple[int, ...]:
+        """Returns for each pattern how many variables it matches."""
+        counts = [0] * len(self.patterns)
+        for by in self.matched_by:
+            for pattern in by:
+                counts[pattern] += 1
+        return tuple(counts)
 
     def totals(self) -> dict[State, Totals]:
         """Returns variables, parameters and bytes of every state; zeros for an empty one."""

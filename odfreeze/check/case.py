@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odfreeze.errors import Place
@@ -42,16 +42,24 @@ class Case:
     frozen_batch_norm: FrozenBatchNorm = "hold"
     holds_all_statistics: bool = False
     document: Document | None = None
+    _made: dict[str | int, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def names(self) -> list[str]:
         """The names of the variables that have one."""
-        return [v.name for v in self.selection.variables if v.name is not None]
+        made = self._made.get("names")
+        if made is None:
+            variables = self.selection.variables
+            made = self._made["names"] = [v.name for v in variables if v.name is not None]
+        return made
 
     @property
     def object_paths(self) -> list[str]:
         """The object paths of all variables."""
-        return [v.object_path for v in self.selection.variables]
+        made = self._made.get("paths")
+        if made is None:
+            made = self._made["paths"] = [v.object_path for v in self.selection.variables]
+        return made
 
     def subjects(self, pattern: Pattern) -> list[str]:
         """What a pattern is matched against."""
@@ -59,9 +67,13 @@ class Case:
 
     def matched(self, index: int) -> list[str]:
         """What the pattern with this index matches: names, or object paths."""
-        pattern = self.selection.patterns[index]
-        found = self.selection.matches(index)
-        return [v.object_path if pattern.by_path else v.label for v in found]
+        made = self._made.get(index)
+        if made is None:
+            by_path = self.selection.patterns[index].by_path
+            found = self.selection.matches(index)
+            made = [v.object_path for v in found] if by_path else [v.label for v in found]
+            self._made[index] = made
+        return made
 
 
 def quantity(count: int, noun: str) -> str:

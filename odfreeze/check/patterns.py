@@ -14,17 +14,17 @@ from odfreeze.selection import PATH_PREFIX, Pattern
 
 __all__ = ["RULES"]
 
-#: Components of names that are searched for something like a misspelt word.
-_MOST_COMPONENTS = 5_000
+#: Names that are searched for something like a misspelt word.
+_MOST_SUBJECTS = 5_000
 #: ``block_12`` in ``block_12_expand``.
 _NUMBERED = re.compile(r"(.*?\d+)_")
 
 
 def matches_nothing(case: Case) -> Iterator[Finding]:
     """ODF201: a pattern matches no variable, with the reason where one is found."""
-    matched = {index for by in case.selection.matched_by for index in by}
-    for index, pattern in enumerate(case.selection.patterns):
-        if index not in matched:
+    counts = case.selection.match_counts()
+    for count, pattern in zip(counts, case.selection.patterns, strict=True):
+        if not count:
             message = (
                 f"{pattern.field}: {quoted(pattern.text)} matches none of "
                 f"{quantity(len(case.selection.variables), 'variable')}; {_reason(case, pattern)}"
@@ -86,7 +86,7 @@ def _nearest(case: Case, pattern: Pattern) -> str:
     words = sorted(re.findall(r"[A-Za-z][A-Za-z0-9_-]{2,}", plain), key=len, reverse=True)
     for word in words[:3]:
         for paths, subjects in ((False, case.names), (True, case.object_paths)):
-            near = _like(word, subjects)
+            near = _like(word, subjects[:_MOST_SUBJECTS])
             if near:
                 where = "object paths" if paths else "names"
                 hint = f", which a pattern sees after {PATH_PREFIX}" if paths else ""
@@ -102,24 +102,26 @@ def _like(word: str, subjects: Iterable[str]) -> list[str]:
             numbered = _NUMBERED.match(component)
             if numbered:
                 components.setdefault(numbered[1].lower(), numbered[1])
-        if len(components) > _MOST_COMPONENTS:
-            break
+    if word.lower() in components:
+        return []  # it is no misspelling, then
     near = difflib.get_close_matches(word.lower(), components, n=3, cutoff=0.7)
     return [components[component] for component in near]
 
 
 def decides_nothing(case: Case) -> Iterator[Finding]:
     """ODF204: a part that can match nothing, so that the pattern takes far more than it names."""
-    for pattern in case.selection.patterns:
-        count = _count(case, pattern, pattern.text)
-        if not count or not re.search(r"[*?]|\{0?,", pattern.text):
+    for index, pattern in enumerate(case.selection.patterns):
+        if not re.search(r"[*?]|\{0?,", pattern.text):
             continue
+        matched = case.matched(index)
+        count = len(matched)
         for part in _parts(pattern):
             if not (part.optional and _names_something(part)):
                 continue
             required = part.replaced(part.required())
-            fewer = _count(case, pattern, required)
-            if fewer is None or fewer >= count or _count(case, pattern, part.replaced("")) != count:
+            # What the part is required for, or gone from, is matched with it optional, too.
+            fewer = _count(required, matched)
+            if fewer is None or fewer >= count or _count(part.replaced(""), matched) != count:
                 continue
             everything = count == len(case.subjects(pattern))
             taken = "every variable" if everything else quantity(count, "variable")
@@ -149,8 +151,7 @@ def takes_longer_numbers(case: Case) -> Iterator[Finding]:
         at_fault = [
             end
             for end in ends
-            if (count := _count(case, pattern, _inserted(pattern.text, [end], "(?![0-9])")))
-            is not None
+            if (count := _count(_inserted(pattern.text, [end], "(?![0-9])"), before)) is not None
             and 0 < count < len(before)
         ]
         exact = _inserted(pattern.text, at_fault, "(?![0-9])")
@@ -214,9 +215,16 @@ def _numbered(text: str, subjects: Iterable[str]) -> str:
 
 def only_statistics(case: Case) -> Iterator[Finding]:
     """ODF209: a pattern that matches moving statistics only, which follow gamma and beta."""
-    for index, pattern in enumerate(case.selection.patterns):
-        found = case.selection.matches(index)
-        if found and all(v.statistic for v in found):
+    selection = case.selection
+    others = {
+        index
+        for variable, by in zip(selection.variables, selection.matched_by, strict=True)
+        if not variable.statistic
+        for index in by
+    }
+    for index, count in enumerate(selection.match_counts()):
+        if count and index not in others:
+            pattern, found = selection.patterns[index], selection.matches(index)
             message = (
                 f"{pattern.field}: {quoted(pattern.text)} matches only moving statistics "
                 f"({few(found)}) and changes nothing: they are held when gamma and beta of their "
@@ -233,8 +241,8 @@ def _parts(pattern: Pattern) -> list[Part]:
     return [] if verbose else parts(pattern.text)
 
 
-def _count(case: Case, pattern: Pattern, text: str) -> int | None:
-    found = search_bounded(text, case.subjects(pattern))
+def _count(text: str, subjects: list[str]) -> int | None:
+    found = search_bounded(text, subjects)
     return None if found is None else sum(found)
 
 

@@ -9,6 +9,7 @@ from odfreeze.preview import Preview
 from odfreeze.report.text import Glyphs, Line, Span, Style, printable, size_text, wrapped
 from odfreeze.report.tree import Node, Row, grow, rows_of
 from odfreeze.selection import STATES
+from odfreeze.variables import Variable
 
 __all__ = ["preview_lines", "preview_list"]
 
@@ -82,27 +83,39 @@ def _patterns(preview: Preview, glyphs: Glyphs) -> Iterator[Line]:
         yield [Span("No patterns: everything learns.", "heading")]
         return
     yield [Span("Patterns", "heading")]
+    counts = preview.selection.match_counts()
+    samples = _samples(preview, glyphs)
     texts = [printable(pattern.text) for pattern in patterns]
     fields = max(len(pattern.field) for pattern in patterns)
     widest = max(min(len(text), 48) for text in texts)
     for index, (pattern, text) in enumerate(zip(patterns, texts, strict=True)):
-        found = preview.selection.matches(index)
-        labels = [v.object_path if pattern.by_path else v.label for v in found]
+        count = counts[index]
         yield [
             Span(f"  [{index}] ", "dim"),
             Span(f"{pattern.field:<{fields}}  ", "dim"),
             Span(f"{text:<{widest}}", "heading"),
-            Span(f"  {len(found):>7,}" if found else "  nothing", "" if found else "warning"),
-            Span(f"  {_sample(labels, glyphs)}", "dim"),
+            Span(f"  {count:>7,}" if count else "  nothing", "" if count else "warning"),
+            Span(f"  {samples[index]}", "dim"),
         ]
 
 
-def _sample(labels: Sequence[str], glyphs: Glyphs) -> str:
-    """The first of the names, and the last."""
-    if len(labels) < 2:
-        return "".join(map(printable, labels))
-    between = f" {glyphs.ellipsis} " if len(labels) > 2 else ", "
-    return printable(labels[0]) + between + printable(labels[-1])
+def _samples(preview: Preview, glyphs: Glyphs) -> list[str]:
+    """The first and the last of what each pattern matches."""
+    selection = preview.selection
+    first: dict[int, Variable] = {}
+    last: dict[int, Variable] = {}
+    for variable, by in zip(selection.variables, selection.matched_by, strict=True):
+        for index in by:
+            first.setdefault(index, variable)
+            last[index] = variable
+    samples = []
+    for index, (pattern, count) in enumerate(
+        zip(selection.patterns, selection.match_counts(), strict=True)
+    ):
+        ends = [first[index], last[index]][:count] if count else []
+        labels = [printable(v.object_path if pattern.by_path else v.label) for v in ends]
+        samples.append((", " if count == 2 else f" {glyphs.ellipsis} ").join(labels))
+    return samples
 
 
 def _totals(preview: Preview) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from odfreeze.selection import Selection, State
@@ -159,10 +160,10 @@ def rows_of(headings: Sequence[Node], depth: int | None, *, most: int = _MOST_RO
         return list(_drawn(headings, (), view))
     rows: list[Row] = []
     for view in _FITTING:
-        rows = list(_drawn(headings, (), view))
+        rows = list(islice(_drawn(headings, (), view), most + 1))
         if len(rows) <= most:
-            break
-    return rows
+            return rows
+    return list(_drawn(headings, (), _FITTING[-1]))
 
 
 @dataclass(frozen=True, slots=True)
