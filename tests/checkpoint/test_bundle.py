@@ -74,6 +74,9 @@ ENTRIES = {
     "size that does not fit its shape": (entry_proto("float32", (2,), size=4), "claims to have 4"),
     "huge shape": (entry_proto("float32", (2**62, 2**62), size=4), "claims to have 4"),
     "size of a zero-size shape": (entry_proto("float32", (2**62, 0), size=4), "claims to have 4"),
+    "size unlike one of the same kind": (entry_proto("float32", (), 0, 0, 8, 1), "have 8 bytes"),
+    "shard unlike one of the same kind": (entry_proto("float32", (), 7, 0, 4, 1), "file 7 of 1"),
+    "no size, unlike one of the same kind": (entry_proto("float32", (), 0, 4, 0, 1), "0 bytes"),
     "negative size": (entry_proto("string", (), size=-1), "-1 bytes"),
     "negative offset": (entry_proto("float32", (), 0, -4, 4), "at -4"),
     "shard that is not there": (entry_proto("float32", (), 7, 0, 4), "data file 7 of 1"),
@@ -92,9 +95,10 @@ ENTRIES = {
 def test_an_entry_that_contradicts_itself_is_corrupt(
     tmp_path: Path, value: bytes, message: str
 ) -> None:
-    found = bundle(tmp_path, {b"a": entry_proto("float32", (), 0, 0, 4), b"b": value})
+    found = bundle(tmp_path, {b"a": entry_proto("float32", (), 0, 0, 4, 1), b"b": value})
+    assert found.kind("a") == ("float32", ())
     assert found["a"].size == 4
-    for look in (found.__getitem__, found.kind):
+    for look in (found.kind, found.__getitem__):
         with pytest.raises(CheckpointCorruptError, match=message):
             look("b")
 

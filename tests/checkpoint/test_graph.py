@@ -120,6 +120,7 @@ BROKEN = {
     "cut off": message((1, message(child("a", 0))))[:-1],
     "a child past its node": b"\x0a\x02\x0a\x05",
     "an attribute past its node": b"\x0a\x02\x12\x05abcde",
+    "an attribute past the end": b"\x0a\x02\x12\x05",
     "a slot past its node": b"\x0a\x02\x1a\x05abcde",
     "a group": b"\x0a\x01\x0b",
     "a group beside the nodes": b"\x0b",

@@ -63,6 +63,7 @@ def test_of_a_training_checkpoint_only_what_is_below_model(tmp_path: Path) -> No
         {
             "model/w": spec("w"),
             "model/w/.OPTIMIZER_SLOT/optimizer/momentum": spec("w/Momentum"),
+            "model/w/.OPTIMIZER_SLOT/sgd/momentum": spec("w/Momentum"),
             "optimizer/learning_rate": spec("learning_rate", shape=()),
             "optimizer/_variables/1": spec("m"),
             "other/w": spec("other"),

@@ -113,6 +113,15 @@ def test_a_block_that_contradicts_itself_is_corrupt(content: bytes) -> None:
         read_table(one(content), "x")
 
 
+def test_a_block_without_entries_is_not_read_again_and_again() -> None:
+    """Thousands of handles of one large empty block would take endless time to check."""
+    content = bytes(4 * 1000) + (1000).to_bytes(4, "little")
+    one_of_it = handle(0, len(content))
+    assert read_table(with_handles(content, one_of_it), "x") == {}
+    with pytest.raises(CheckpointCorruptError, match="one behind the other"):
+        read_table(with_handles(content, one_of_it, one_of_it), "x")
+
+
 def test_keys_must_ascend_from_block_to_block() -> None:
     out = bytearray()
     first = append_block(out, block({b"m": b""}))
