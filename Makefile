@@ -39,8 +39,8 @@ format: $(DEV)/complete
 	$(DEV)/bin/ruff format .
 
 protos: $(DEV)/complete
-	$(DEV)/bin/python -m grpc_tools.protoc -Iprotos --include_source_info \
-	  --descriptor_set_out=odfreeze/schema/plan.binpb protos/odfreeze/plan.proto
+	$(DEV)/bin/python -m grpc_tools.protoc -Iprotos --include_imports \
+	  --descriptor_set_out=odfreeze/schema/plan.binpb odfreeze/plan.proto
 
 benchmarks: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/preview.py

@@ -7,7 +7,6 @@ carries as attributes the data its message was made from.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,6 +31,7 @@ __all__ = [
     "TrainingRefusedError",
     "UnknownFieldError",
     "UsageError",
+    "nearest",
     "suggest",
 ]
 
@@ -226,6 +226,17 @@ class TrainingFailedError(OdfreezeError, RuntimeError):
         self.returncode = returncode
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known word that a misspelt one was probably meant to be, None for no such word.
+
+    >>> nearest("num_step", ["num_steps", "batch_size"])
+    'num_steps'
+    """
+    import difflib  # only where something is wrong: its import takes a good part of an edit
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Returns ``; did you mean 'x'?`` for the known word nearest to ``word``, or "".
 
@@ -234,5 +245,5 @@ def suggest(word: str, known: Iterable[str]) -> str:
     >>> suggest("zzz", ["num_steps"])
     ''
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""

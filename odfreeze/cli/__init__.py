@@ -7,7 +7,6 @@ Each command is a module of this package with ``HELP``, ``add_arguments(parser)`
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
 import re
@@ -15,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from odfreeze.errors import OdfreezeError, UsageError
+from odfreeze.errors import OdfreezeError, UsageError, nearest, suggest
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -39,9 +38,16 @@ class _Parser(argparse.ArgumentParser):
         unknown = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
         if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings]
-            near = difflib.get_close_matches(unknown.group(1), flags, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(unknown.group(1), flags)
+            hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"{message}{hint} (see `{self.prog} --help`)")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as it is written; the width is given, since to ask the terminal takes an import."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=98)
 
 
 def build_parser(command: str) -> argparse.ArgumentParser:
@@ -50,7 +56,7 @@ def build_parser(command: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"odfreeze {command}",
         description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     module.add_arguments(parser)
@@ -117,8 +123,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     command, *rest = arguments
     if command not in COMMANDS:
-        near = difflib.get_close_matches(command, COMMANDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = suggest(command, COMMANDS)
         raise UsageError(f"there is no command {command!r}{hint} (see `odfreeze --help`)")
     try:
         args = build_parser(command).parse_args(rest)
