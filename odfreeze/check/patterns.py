@@ -23,16 +23,17 @@ _NUMBERED = re.compile(r"(.*?\d+)_")
 def matches_nothing(case: Case) -> Iterator[Finding]:
     """ODF201: a pattern matches no variable, with the reason where one is found."""
     counts = case.selection.match_counts()
+    vocabulary = _Vocabulary(case)
     for count, pattern in zip(counts, case.selection.patterns, strict=True):
         if not count:
             message = (
                 f"{pattern.field}: {quoted(pattern.text)} matches none of "
-                f"{quantity(len(case.selection.variables), 'variable')}; {_reason(case, pattern)}"
+                f"{quantity(len(case.selection.variables), 'variable')}; {_reason(case, pattern, vocabulary)}"
             )
             yield Finding("ODF201", "warning", message, pattern.place)
 
 
-def _reason(case: Case, pattern: Pattern) -> str:
+def _reason(case: Case, pattern: Pattern, vocabulary: _Vocabulary) -> str:
     if case.names_missing and not pattern.by_path:
         return (
             f"the checkpoint holds no names ({case.names_missing}), only object paths, which "
@@ -44,7 +45,7 @@ def _reason(case: Case, pattern: Pattern) -> str:
         if found and any(found):
             hits = [s for s, hit in zip(subjects, found, strict=True) if hit]
             return f"{why} it would match {len(hits)} ({few(hits, 1)}): write {quoted(text)}"
-    return _nearest(case, pattern)
+    return _nearest(pattern, vocabulary)
 
 
 def _variants(pattern: Pattern) -> Iterator[tuple[str, bool, str]]:
@@ -80,13 +81,13 @@ def _variants(pattern: Pattern) -> Iterator[tuple[str, bool, str]]:
         yield prefix + single, pattern.by_path, "one backslash too many; with one less"
 
 
-def _nearest(case: Case, pattern: Pattern) -> str:
+def _nearest(pattern: Pattern, vocabulary: _Vocabulary) -> str:
     """What in the checkpoint looks like the longest word of the pattern."""
     plain = re.sub(r"\\.|\[[^\]]*\]|\(\?[^)]*?[)!=:]", " ", pattern.text)
     words = sorted(re.findall(r"[A-Za-z][A-Za-z0-9_-]{2,}", plain), key=len, reverse=True)
     for word in words[:3]:
-        for paths, subjects in ((False, case.names), (True, case.object_paths)):
-            near = _like(word, subjects[:_MOST_SUBJECTS])
+        for paths in (False, True):
+            near = vocabulary.like(word, paths)
             if near:
                 where = "object paths" if paths else "names"
                 hint = f", which a pattern sees after {PATH_PREFIX}" if paths else ""
@@ -94,18 +95,38 @@ def _nearest(case: Case, pattern: Pattern) -> str:
     return "`odfreeze preview CONFIG --all` lists all names"
 
 
-def _like(word: str, subjects: Iterable[str]) -> list[str]:
-    components: dict[str, str] = {}
-    for subject in subjects:
-        for component in subject.split("/"):
-            components.setdefault(component.lower(), component)
-            numbered = _NUMBERED.match(component)
-            if numbered:
-                components.setdefault(numbered[1].lower(), numbered[1])
-    if word.lower() in components:
-        return []  # it is no misspelling, then
-    near = difflib.get_close_matches(word.lower(), components, n=3, cutoff=0.7)
-    return [components[component] for component in near]
+class _Vocabulary:
+    """The words of names and of object paths, collected when first asked for."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._words: dict[bool, dict[str, str]] = {}
+
+    def like(self, word: str, paths: bool) -> list[str]:
+        """Returns at most three words much like this one; [] when it is one of them itself."""
+        known = self._words.get(paths)
+        if known is None:
+            known = self._words[paths] = self._collected(paths)
+        word = word.lower()
+        if word in known:
+            return []
+        # What is alike has three letters in a row in common, and is then worth a slow look.
+        threes = {word[at : at + 3] for at in range(len(word) - 2)}
+        likely = [other for other in known if any(three in other for three in threes)]
+        return [known[near] for near in difflib.get_close_matches(word, likely, n=3, cutoff=0.7)]
+
+    def _collected(self, paths: bool) -> dict[str, str]:
+        words: dict[str, str] = {}
+        subjects = self._case.object_paths if paths else self._case.names
+        for subject in subjects[:_MOST_SUBJECTS]:
+            for component in subject.split("/"):
+                if component.lower() in words:
+                    continue
+                words[component.lower()] = component
+                numbered = _NUMBERED.match(component)
+                if numbered:
+                    words.setdefault(numbered[1].lower(), numbered[1])
+        return words
 
 
 def decides_nothing(case: Case) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
@@ -267,6 +268,7 @@ def _finished(node: Node, *, top: bool = False) -> Node:
     return node
 
 
+@lru_cache(maxsize=4096)  # a model has few tokens, often
 def _stem(token: str) -> tuple[str, int | None]:
     """The token with a gap for its number, and the number."""
     match = re.fullmatch(_NUMBERED, token)
