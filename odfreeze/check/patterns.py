@@ -28,7 +28,8 @@ def matches_nothing(case: Case) -> Iterator[Finding]:
         if not count:
             message = (
                 f"{pattern.field}: {quoted(pattern.text)} matches none of "
-                f"{quantity(len(case.selection.variables), 'variable')}; {_reason(case, pattern, vocabulary)}"
+                f"{quantity(len(case.selection.variables), 'variable')}; "
+                f"{_reason(case, pattern, vocabulary)}"
             )
             yield Finding("ODF201", "warning", message, pattern.place)
 
