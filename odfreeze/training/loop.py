@@ -159,7 +159,7 @@ def _manager_class(tf: Any, run: RunState, hooks: RunHooks) -> type:
             super().__init__(checkpoint, directory, *args, **kwargs)
             run.checkpoint, run.manager = checkpoint, self
             stock_restore = checkpoint.restore
-            _start_at_zero(checkpoint)
+            _keep_step_untracked(checkpoint.model)
             hooks.before_restore(run)
 
             def restore(path: str | None, *args: Any, **kwargs: Any) -> Any:
@@ -182,17 +182,21 @@ def _manager_class(tf: Any, run: RunState, hooks: RunHooks) -> type:
     return StepCheckpointManager
 
 
-def _start_at_zero(checkpoint: Any) -> None:
-    """Keeps a fine-tuning restore of type ``full`` from bringing the old run's step along.
+def _keep_step_untracked(model: Any) -> None:
+    """Keeps the run's step from becoming a part of the model, in memory and in checkpoints.
 
-    The model tracks the step as ``_training_step`` once it has trained (core/model.py:491), so
-    such a checkpoint holds it, and the restore waits for the attribute to be set: in stock the
-    step jumps while the first one is traced, and with it schedule and end of the run.
+    Stock sets it as an attribute of the model, a Keras layer, which tracks it (core/model.py:491).
+    A checkpoint of such a run, restored with type ``full``, makes the step of the next run jump
+    to the old one's while its first step is traced; with it go schedule and end of that run.
     """
-    model = checkpoint.model
-    model._training_step = checkpoint.step  # takes the waiting value
-    model._training_step = None
-    checkpoint.step.assign(0)
+    stock = model.provide_groundtruth
+
+    def provide_groundtruth(*args: Any, training_step: Any = None, **kwargs: Any) -> None:
+        stock(*args, **kwargs)
+        if training_step is not None:
+            object.__setattr__(model, "_training_step", training_step)
+
+    object.__setattr__(model, "provide_groundtruth", provide_groundtruth)
 
 
 def _namespace_with_bounded_range(tf: Any, run: RunState) -> types.ModuleType:
