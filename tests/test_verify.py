@@ -20,7 +20,7 @@ from odfreeze.errors import (
 )
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import RecordedVariable, RunRecord, digest, record_path, write_record
-from odfreeze.selection import State
+from odfreeze.selection import FrozenBatchNorm, State
 from odfreeze.verification import Change
 from odfreeze.verify import verify
 from tests.support.bundle_writer import (
@@ -266,6 +266,32 @@ def test_names_match_where_a_checkpoint_is_of_tf1(tmp_path: Path) -> None:
     assert found.frozen.unchanged == ("block_1/kernel",)
 
 
+def test_an_old_variable_is_matched_once(tmp_path: Path) -> None:
+    old = write_named_checkpoint(
+        tmp_path / "a",
+        {"w": ("float32", (1,), floats(1)), "head": ("float32", (1,), floats(1))},
+    )
+    spec = ("w", "float32", (1,), floats(1))
+    new = write_checkpoint(
+        tmp_path / "b",
+        {
+            "model/x": spec, "model/twin": spec,
+            "model/head": ("head", "float32", (1,), floats(2)),
+        },
+    )  # fmt: skip
+    config = PipelineConfig.parse(b'train_config { freeze_variables: "w" }')
+    found = verify(old, new, config=config)
+    assert (found.frozen.unchanged, found.frozen.new) == (("w",), ("w",))
+    assert not found.ok
+
+
+def test_a_config_that_holds_all_statistics(tmp_path: Path, before: Path) -> None:
+    moved = after(tmp_path, {**LEARNED, MEAN: (0, 0.125)})
+    assert verify(before, moved, config=PipelineConfig.parse(b"")).ok
+    config = PipelineConfig.parse(b"model { ssd { freeze_batchnorm: true } }")
+    assert verify(before, moved, config=config).reasons == ("1 of 1 held variables changed",)
+
+
 def test_the_json(tmp_path: Path, before: Path) -> None:
     found = verify(before, after(tmp_path, {KERNEL: (1, 2, 3, 4.5)}), config=CONFIG)
     assert found.to_json() == {
@@ -417,6 +443,16 @@ def test_what_the_record_does_not_know_is_decided_by_its_patterns(run: Path) -> 
         "1 frozen variables are only after, so that nothing proves they stood still:"
         " block_1/kernel",
     )
+
+
+@pytest.mark.parametrize(("frozen_batch_norm", "ok"), [("hold", False), ("update", True)])
+def test_a_statistic_that_the_record_does_not_know(
+    run: Path, frozen_batch_norm: FrozenBatchNorm, ok: bool
+) -> None:
+    one = record()
+    others = tuple(v for v in one.variables if not v.statistic)
+    short = dataclasses.replace(one, variables=others, frozen_batch_norm=frozen_batch_norm)
+    assert verify(short, run / "ckpt-10").ok == ok
 
 
 def test_what_the_run_lost_is_told(run: Path, tmp_path: Path) -> None:
