@@ -199,7 +199,7 @@ class BundleWriter:
         return prefix
 
 
-def entry_proto(  # noqa: PLR0917
+def entry_proto(
     dtype: str | int,
     shape: Sequence[int],
     shard: int = 0,
