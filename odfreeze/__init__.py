@@ -18,7 +18,7 @@ _HOMES = {
         "CheckpointCorruptError", "CheckpointError", "CheckpointNotFoundError",
         "CheckpointUnsupportedError", "ConfigError", "MissingDependencyError", "OdfreezeError",
         "OutputError", "PatternError", "PatternTimeoutError", "Place", "PlanError",
-        "RemotePathError", "SelectionMismatchError", "TextProtoError", "TrainingFailedError",
+        "RecordError", "RemotePathError", "SelectionMismatchError", "TextProtoError", "TrainingFailedError",
         "TrainingRefusedError", "UnknownFieldError", "UsageError",
     ),
     "checkpoint": ("Checkpoint",),
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from odfreeze.errors import PatternTimeoutError as PatternTimeoutError
     from odfreeze.errors import Place as Place
     from odfreeze.errors import PlanError as PlanError
+    from odfreeze.errors import RecordError as RecordError
     from odfreeze.errors import RemotePathError as RemotePathError
     from odfreeze.errors import SelectionMismatchError as SelectionMismatchError
     from odfreeze.errors import TextProtoError as TextProtoError

@@ -22,7 +22,8 @@ ALLOWED = {
     "textproto": FOUNDATION,
     "checkpoint": FOUNDATION,
     "regex_guard": FOUNDATION,
-    "selection": FOUNDATION | {"regex_guard"},
+    "layers": FOUNDATION,
+    "selection": FOUNDATION | {"regex_guard", "layers"},
 }
 
 
