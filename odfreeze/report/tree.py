@@ -117,18 +117,25 @@ def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> li
     """
     root = Node("", "")
     tokens_of = re.compile(_TOKENS).findall
+    layers: dict[tuple[str, str], Node] = {}
     patterns_of: dict[tuple[int, ...], frozenset[int]] = {}
     rows = zip(selection.variables, selection.states, selection.matched_by, restored, strict=True)
     for variable, state, by, given in rows:
         path = variable.object_path
         name = variable.name
         heading = _heading(path)
-        node = _child(root, heading) if heading else root
         if name is None or by_path or name == path:
             name = path[len(heading) :]
-        for token in tokens_of(name):
-            if token:
-                node = _child(node, token)
+        scope, slash, leaf = name.rpartition("/")
+        layer = layers.get((heading, scope))
+        if layer is None:
+            layer = _child(root, heading) if heading else root
+            for token in tokens_of(scope + slash):
+                layer = _child(layer, token) if token else layer
+            layers[heading, scope] = layer
+        node = layer
+        for token in tokens_of(leaf):
+            node = _child(node, token) if token else node
         if node is root:
             node = _child(root, path)
         node.variables += 1
@@ -249,6 +256,8 @@ def _heading(path: str) -> str:
 
 def _finished(node: Node, *, top: bool = False) -> Node:
     """Sums up each group, joins it with a subgroup that is all of it, and puts numbers in order."""
+    if not node.children:
+        return node
     while len(node.children) == 1 and not node.variables and not top:
         (child,) = node.children.values()
         node.label += child.label
