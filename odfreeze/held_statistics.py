@@ -25,11 +25,13 @@ tf-models-research-object-detection 2.8.0.post1:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from odfreeze.textproto import Document, last_scalar, last_set, walk
+from odfreeze.variables import Variable
 
-__all__ = ["HeldStatistics", "held_statistics"]
+__all__ = ["HeldStatistics", "held_statistics", "statistic_rule"]
 
 #: All of them; all but the backbone's; those of the feature extractor; none.
 HeldStatistics = Literal["all", "all_but_backbone", "feature_extractor", "none"]
@@ -65,6 +67,34 @@ def held_statistics(document: Document) -> HeldStatistics:
                 return "feature_extractor"
         return "all"
     return "none"
+
+
+def statistic_rule(held: HeldStatistics) -> Callable[[Variable], bool] | None:
+    """Returns what tells of a statistic whether it is among those held; None for ``none``.
+
+    The parts of a model are told by object path: an EfficientNet hangs under
+    ``_efficientnet``, its last norm under ``classification_backbone``
+    (models/ssd_efficientnet_bifpn_feature_extractor.py:162-199); the feature extractor of a
+    Faster R-CNN under ``_feature_extractor_for_…`` (faster_rcnn_meta_arch.py:2887-2903).
+
+    >>> rule = statistic_rule("feature_extractor")
+    >>> path = "model/_feature_extractor_for_proposal_features/bn/moving_mean"
+    >>> rule(Variable(None, path, (8,), "float32"))
+    True
+    """
+    if held == "none":
+        return None
+    if held == "all":
+        return lambda variable: True
+    if held == "feature_extractor":
+        return lambda variable: "/_feature_extractor_for_" in variable.object_path
+    return lambda variable: not any(part in variable.object_path for part in _EFFICIENTNET)
+
+
+_EFFICIENTNET = (
+    "/_feature_extractor/_efficientnet/",
+    "/_feature_extractor/classification_backbone/",
+)
 
 
 def _flag(document: Document, path: str) -> bool:

@@ -8,13 +8,13 @@ references are to tf-models-research-object-detection 2.8.0.post1.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from odfreeze.errors import OutputError, UnknownFieldError, suggest
 from odfreeze.files import read_text_file, refuse_remote, write_atomically
-from odfreeze.held_statistics import HeldStatistics, held_statistics
+from odfreeze.held_statistics import HeldStatistics, held_statistics, statistic_rule
 from odfreeze.learning_rate import base_rate, rate_changes
 from odfreeze.textproto import (
     Document,
@@ -47,6 +47,7 @@ from odfreeze.train_fields import (
 
 if TYPE_CHECKING:
     from odfreeze.selection import Pattern, PatternField
+    from odfreeze.variables import Variable
 
 __all__ = ["CHECKPOINT_TYPES", "SHORT_NAMES", "PipelineConfig"]
 
@@ -208,9 +209,9 @@ class PipelineConfig:
         return held_statistics(self.document)
 
     @property
-    def holds_all_statistics(self) -> bool:
-        """Whether the config itself holds every batch norm statistic of the model."""
-        return self.held_statistics == "all"
+    def holds_statistic(self) -> Callable[[Variable], bool] | None:
+        """What tells of a batch norm statistic whether the config holds it; None: it holds none."""
+        return statistic_rule(self.held_statistics)
 
     # --- editing ----------------------------------------------------------------
 

@@ -128,7 +128,7 @@ def preview(
             source.variables,
             patterns,
             frozen_batch_norm=frozen_batch_norm,
-            hold_all_statistics=config.holds_all_statistics,
+            config_holds=config.holds_statistic,
         )
         kind = config.fine_tune_checkpoint_type or "classification"
         given = restore(
@@ -146,7 +146,6 @@ def preview(
             or _place(config, "fine_tune_checkpoint"),
             names_missing=source.names_missing,
             frozen_batch_norm=frozen_batch_norm,
-            holds_all_statistics=config.holds_all_statistics,
             document=config.document,
         )
         return Preview(

@@ -13,7 +13,7 @@ pattern matches where ``re.search`` finds it in the name, the update patterns in
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -116,7 +116,7 @@ def select(
     patterns: Sequence[Pattern],
     *,
     frozen_batch_norm: FrozenBatchNorm = "hold",
-    hold_all_statistics: bool = False,
+    config_holds: Callable[[Variable], bool] | None = None,
 ) -> Selection:
     """Returns the state of every variable under the patterns.
 
@@ -136,7 +136,8 @@ def select(
       variables: Of one model, from any source.
       patterns: Both fields' patterns, in the order of their indexes in the result.
       frozen_batch_norm: ``update`` leaves the statistics of frozen batch norm layers updating.
-      hold_all_statistics: The config holds all statistics (``freeze_batchnorm`` and its kin).
+      config_holds: Tells of a statistic whether the config itself holds it, whatever the
+        patterns say (``freeze_batchnorm`` and its kin); None where it holds none.
 
     Raises:
       PatternError: A pattern is no regular expression; with its place.
@@ -144,7 +145,7 @@ def select(
     """
     columns = match_columns(variables, patterns)
     matched_by, allowed = _combine(columns, patterns, len(variables))
-    holds = _Holding(variables, allowed, frozen_batch_norm, hold_all_statistics)
+    holds = _Holding(variables, allowed, frozen_batch_norm, config_holds)
     states: list[State] = []
     for variable, learns in zip(variables, allowed, strict=True):
         if variable.trainable:
@@ -211,9 +212,9 @@ class _Holding:
         variables: Sequence[Variable],
         allowed: Sequence[bool],
         frozen_batch_norm: FrozenBatchNorm,
-        hold_all: bool,
+        config_holds: Callable[[Variable], bool] | None,
     ) -> None:
-        self._hold_all = hold_all
+        self._config_holds = config_holds
         self._update = frozen_batch_norm == "update"
         self._variables = variables
         self._learns: dict[str, bool] = {}
@@ -225,7 +226,7 @@ class _Holding:
 
     def statistic(self, variable: Variable, learns: bool) -> bool:
         """Whether the statistic is held; ``learns`` is what the patterns say of itself."""
-        if self._hold_all:
+        if self._config_holds is not None and self._config_holds(variable):
             return True
         if self._update:
             return False

@@ -128,7 +128,7 @@ def _with_config(
         [*after.variables, *gone],
         config.patterns(),
         frozen_batch_norm=frozen_batch_norm,
-        hold_all_statistics=config.holds_all_statistics,
+        config_holds=config.holds_statistic,
     )
     states, states_gone = selection.states[: len(olds)], selection.states[len(olds) :]
     pairs: list[_Pair] = list(zip(olds, after.variables, states, strict=True))

@@ -18,6 +18,7 @@ from odfreeze.errors import (
     UsageError,
 )
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.variables import Variable
 
 TEXT = b"""\
 model {
@@ -175,7 +176,37 @@ EFFICIENTNET = "feature_extractor { type: 'ssd_efficientnet-b0_bifpn_keras' }"
 )
 def test_what_statistics_the_config_holds(text: str, held: str) -> None:
     assert model(text).held_statistics == held
-    assert model(text).holds_all_statistics is (held == "all")
+
+
+BACKBONE_NORM = "model/_feature_extractor/_efficientnet/stem_bn/moving_mean"
+NECK_NORM = "model/_feature_extractor/_bifpn_stage/node_input_maps/0/bn/moving_mean"
+EXTRACTOR_NORM = "model/_feature_extractor_for_proposal_features/layer-1/moving_mean"
+HEAD_NORM = "model/_first_stage_box_predictor/bn/moving_mean"
+
+
+@pytest.mark.parametrize(
+    ("text", "holding"),
+    [
+        ("ssd { freeze_batchnorm: true }", [BACKBONE_NORM, NECK_NORM]),
+        (
+            "ssd { freeze_batchnorm: true"
+            " feature_extractor { type: 'ssd_efficientnet-b0_bifpn_keras' } }",
+            [NECK_NORM],
+        ),
+        (f"faster_rcnn {{ {BATCH_NORM} }}", [EXTRACTOR_NORM]),
+        ("faster_rcnn { }", [EXTRACTOR_NORM, HEAD_NORM]),
+    ],
+    ids=["all", "all-but-efficientnet", "feature-extractor", "all-of-faster-rcnn"],
+)
+def test_which_statistics_it_holds_is_told_by_object_path(text: str, holding: list[str]) -> None:
+    rule = model(text).holds_statistic
+    norms = [EXTRACTOR_NORM, HEAD_NORM] if "rcnn" in text else [BACKBONE_NORM, NECK_NORM]
+    assert rule is not None
+    assert [path for path in norms if rule(Variable(None, path, (8,), "float32"))] == holding
+
+
+def test_a_config_that_holds_no_statistic_has_no_rule() -> None:
+    assert model("ssd { }").holds_statistic is None
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ NORM = layer("conv", "bn")
         (NORM, freeze("conv/"), {}, "updating"),
         (NORM, freeze("moving_"), {}, "updating"),
         (NORM, freeze(""), {"frozen_batch_norm": "update"}, "updating"),
-        (NORM, [], {"hold_all_statistics": True}, "held"),
-        (NORM, [], {"hold_all_statistics": True, "frozen_batch_norm": "update"}, "held"),
+        (NORM, [], {"config_holds": lambda variable: True}, "held"),
+        (NORM, [], {"config_holds": lambda variable: True, "frozen_batch_norm": "update"}, "held"),
         (NORM, update("conv/"), {}, "held"),
         (layer("conv", "bn", "beta moving_mean"), freeze("beta"), {}, "held"),
         (layer("conv", "bn", "beta moving_mean"), freeze("conv/"), {}, "updating"),
@@ -253,7 +253,9 @@ def test_selection_is_what_the_rules_say(
     model: list[Variable], frozen: list[str], updated: list[str], mode: str, hold_all: bool
 ) -> None:
     patterns = freeze(*frozen) + update(*updated)
-    selection = select(model, patterns, frozen_batch_norm=mode, hold_all_statistics=hold_all)
+    selection = select(
+        model, patterns, frozen_batch_norm=mode, config_holds=lambda variable: hold_all
+    )
     expected = [plain_state(v, model, patterns, mode, hold_all) for v in model]
     assert list(selection.states) == expected
 

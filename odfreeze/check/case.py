@@ -29,7 +29,6 @@ class Case:
       type_place: Where the type, or else the checkpoint, is set in the config; None where neither.
       names_missing: Why the checkpoint holds no names, or "".
       frozen_batch_norm: As given to `select`.
-      holds_all_statistics: As given to `select`.
       document: The config, or None.
     """
 
@@ -40,7 +39,6 @@ class Case:
     type_place: Place | None = None
     names_missing: str = ""
     frozen_batch_norm: FrozenBatchNorm = "hold"
-    holds_all_statistics: bool = False
     document: Document | None = None
     _made: dict[str | int, list[str]] = field(default_factory=dict, compare=False, repr=False)
 

@@ -99,7 +99,7 @@ class _Hooks(RunHooks):
             run.model,
             self._config.patterns(),
             frozen_batch_norm=request.frozen_batch_norm,
-            hold_all_statistics=self._config.holds_all_statistics,
+            config_holds=self._config.holds_statistic,
         )
         restored = None
         if not run.resumed:

@@ -17,6 +17,7 @@ from odfreeze.selection import FrozenBatchNorm, Pattern, Selection, select
 
 if TYPE_CHECKING:
     from odfreeze.training.live import LiveVariable
+    from odfreeze.variables import Variable
 
 __all__ = ["Enforcement", "apply_selection", "compare_states", "hold", "select_live"]
 
@@ -44,7 +45,7 @@ def select_live(
     patterns: Sequence[Pattern],
     *,
     frozen_batch_norm: FrozenBatchNorm = "hold",
-    hold_all_statistics: bool = False,
+    config_holds: Callable[[Variable], bool] | None = None,
 ) -> Enforcement:
     """Decides, for a built detection model, what learns; changes nothing.
 
@@ -52,7 +53,7 @@ def select_live(
       detection_model: An OD API ``DetectionModel`` whose variables exist.
       patterns: The patterns of the config.
       frozen_batch_norm: ``hold`` or ``update``, see :func:`odfreeze.selection.select`.
-      hold_all_statistics: Whether the config holds every batch norm statistic itself.
+      config_holds: Which statistics the config itself holds, likewise.
 
     Returns:
       The live variables and their selection.
@@ -64,7 +65,7 @@ def select_live(
         [one.record for one in live],
         patterns,
         frozen_batch_norm=frozen_batch_norm,
-        hold_all_statistics=hold_all_statistics,
+        config_holds=config_holds,
     )
     return Enforcement(live, selection)
 

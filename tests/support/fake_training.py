@@ -93,7 +93,7 @@ def record_of(config: PipelineConfig, **changes: Any) -> RunRecord:
 
 def selection_of(config: PipelineConfig) -> Selection:
     """Returns what a config decides for the tiny detector."""
-    return select(variables(), config.patterns(), hold_all_statistics=config.holds_all_statistics)
+    return select(variables(), config.patterns(), config_holds=config.holds_statistic)
 
 
 def write_run(

@@ -129,8 +129,8 @@ class Section:
 
     def select(self, variables: Any) -> Selection:
         """What the patterns in force decide."""
-        still = PipelineConfig.read(CONFIGS / self.config).holds_all_statistics
-        return select(variables, self.in_force, hold_all_statistics=still)
+        config = PipelineConfig.read(CONFIGS / self.config)
+        return select(variables, self.in_force, config_holds=config.holds_statistic)
 
 
 def sections(file: str) -> list[Section]:
