@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def run_demo(
     _make_room(root)
 
     def run(*arguments: str) -> None:
-        say("$ odfreeze " + " ".join(_quoted(a) for a in arguments))
+        say("$ odfreeze " + shlex.join(arguments))
         status = command(arguments)
         if status != 0:
             raise TrainingFailedError(
@@ -95,9 +96,7 @@ def run_demo(
     say("\n     Now one that selects the backbone. Look at the states, and at what is held.")
     run("preview", str(new), "--freeze_variables", "^(bn_)?Conv|^expanded_conv_|^block_[0-9]+_")
 
-    say(
-        "\n4/7  Write the configs of a staged fine-tuning: the heads first, then the neck with them."
-    )
+    say("\n4/7  Write the configs of a staged fine-tuning: heads first, then the neck too.")
     run("stage", str(root / "demo.plan"), "--output_dir", str(root / "stages"))
 
     say("\n5/7  Train the stages, the freezing enforced. Each is verified when it has ended.")
@@ -198,13 +197,3 @@ def _sample(name: str) -> Path:
     package = Path(__file__).resolve().parent.parent
     installed = package / "sample_configs" / name
     return installed if installed.is_file() else package.parent / "sample_configs" / name
-
-
-def _quoted(argument: str) -> str:
-    """Returns an argument as one would type it in a shell.
-
-    >>> _quoted("^block_"), _quoted("a.config")
-    ("'^block_'", 'a.config')
-    """
-    plain = all(c.isalnum() or c in "-_./:=" for c in argument)
-    return argument if plain else f"'{argument}'"

@@ -106,8 +106,8 @@ def _num_steps(config: PipelineConfig, num_train_steps: int | None) -> int:
         return num_train_steps
     if not config.num_steps:
         raise TrainingRefusedError(
-            f"{config.file}: train_config.num_steps is {config.num_steps or 'not set'}: a run needs"
-            " an end; set num_steps or give --num_train_steps"
+            f"{config.file}: train_config.num_steps is 0: a run needs an end; set num_steps or"
+            " give --num_train_steps"
         )
     return config.num_steps
 

@@ -91,6 +91,7 @@ def is_finished(stage: StageRun, frozen_batch_norm: FrozenBatchNorm = "hold") ->
         if differing_identity(read_record(stage.model_dir), config, frozen_batch_norm):
             return False
         with Checkpoint.open(stage.last_checkpoint) as checkpoint:
+            _read_ends(checkpoint)
             return checkpoint.step == stage.num_steps
     except (CheckpointError, RecordError):
         return False
@@ -157,6 +158,17 @@ def train_stages(
             if not result.verification.ok:
                 break
     return tuple(results)
+
+
+def _read_ends(checkpoint: Checkpoint) -> None:
+    """Reads the last value in each data file; CheckpointError when a file is cut short."""
+    entries = sorted(checkpoint.entries.values(), key=lambda entry: entry.offset + entry.size)
+    for entry in {entry.shard: entry for entry in entries}.values():
+        if entry.dtype == "string":
+            checkpoint.strings(entry.key)
+        else:
+            for _ in checkpoint.chunks(entry.key):
+                pass
 
 
 def _verified(stage: StageRun) -> bool:

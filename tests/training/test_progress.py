@@ -1,0 +1,232 @@
+"""What a person sees of a run: the lines, to the character, and the bar."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+
+from odfreeze.training.progress import (
+    BarProgress,
+    PlainProgress,
+    describe_selection,
+    format_duration,
+    open_progress,
+)
+
+START = {"kind": "start", "num_steps": 100, "resume_at": None}
+TOTALS = {
+    "trainable": {"variables": 26, "parameters": 412_345, "bytes": 0},
+    "frozen": {"variables": 178, "parameters": 2_257_984, "bytes": 0},
+    "updating": {"variables": 0, "parameters": 0, "bytes": 0},
+    "held": {"variables": 112, "parameters": 34_112, "bytes": 0},
+}
+
+
+class Clock:
+    """A clock that goes only when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def text(self) -> str:
+        """What was written, without colours and movements of the cursor."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.getvalue())
+
+
+class Closed(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def step(number: int) -> dict[str, Any]:
+    return {"kind": "step", "step": number}
+
+
+def block(number: int, loss: float) -> dict[str, Any]:
+    return {"kind": "block", "step": number, "scalars": {"Loss/total_loss": loss, "lr": 0.1}}
+
+
+def lines(*timed: tuple[float, dict[str, Any]]) -> list[str]:
+    """Returns what is printed of events, each with the seconds that pass before it."""
+    stream, clock = io.StringIO(), Clock()
+    with PlainProgress(stream, clock=clock) as progress:
+        for seconds, event in timed:
+            clock.now += seconds
+            progress(event)
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    (
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 00 min"),
+        (90061, "25 h 01 min"),
+    ),
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("totals", "text"),
+    (
+        (
+            TOTALS,
+            "trainable 26 variables (412,345 parameters), frozen 178 (2,257,984), held 112"
+            " (34,112)",
+        ),
+        ({"frozen": {"variables": 1, "parameters": 9}}, "frozen 1 variable (9 parameters)"),
+        ({}, ""),
+    ),
+    ids=("three states", "one variable", "nothing"),
+)
+def test_what_learns_in_one_line(totals: dict[str, dict[str, int]], text: str) -> None:
+    assert describe_selection(totals) == text
+
+
+def test_a_whole_run_in_plain_lines() -> None:
+    assert lines(
+        (0, {"kind": "stage", "stage": "01_head", "number": 1, "of": 2}),
+        (0, START),
+        (0, {"kind": "phase", "phase": "import"}),
+        (0, {"kind": "phase", "phase": "build"}),
+        (0, {"kind": "selection", "totals": TOTALS, "resumed_at": None}),
+        (60, step(0)),
+        (5, step(10)),
+        (5, step(20)),
+        (1, step(22)),
+        (9, block(50, 0.5)),
+        (30, block(100, 0.25)),
+        (0, {"kind": "saved", "step": 100, "checkpoint": "run/ckpt-100"}),
+        (0, {"kind": "done", "step": 100, "checkpoint": "run/ckpt-100"}),
+        (0, {"kind": "verified", "number": 1, "of": 2, "summary": "verified: all"}),
+        (0, {"kind": "skipped", "stage": "02_neck", "number": 2, "of": 2}),
+    ) == [
+        "stage 1 of 2: 01_head",
+        "importing TensorFlow and the OD API",
+        "building the model, restoring and tracing (the first step takes a while)",
+        "trainable 26 variables (412,345 parameters), frozen 178 (2,257,984), held 112 (34,112)",
+        "step 0 of 100",
+        "step 20 of 100, 2.00 steps/s, 40 s left",
+        "step 50 of 100, loss 0.5000, 2.50 steps/s, 20 s left",
+        "step 100 of 100, loss 0.2500, 2.00 steps/s, 0 s left",
+        "saved run/ckpt-100",
+        "stage 1 of 2: verified: all",
+        "stage 2 of 2: 02_neck is finished",
+    ]
+
+
+def test_a_resumed_run_says_so_and_counts_its_own_speed() -> None:
+    start = {"kind": "start", "num_steps": 100, "resume_at": 60}
+    assert lines(
+        (0, start),
+        (0, {"kind": "selection", "totals": {}, "resumed_at": 60}),
+        (0, step(60)),
+        (10, step(70)),
+    ) == ["", "resuming at step 60", "step 60 of 100", "step 70 of 100, 1.00 steps/s, 30 s left"]
+
+
+def test_the_last_block_is_shown_at_once() -> None:
+    assert lines((0, START), (0, step(0)), (1, block(99, 1)), (1, block(100, 0.5))) == [
+        "step 0 of 100",
+        "step 100 of 100, loss 0.5000, 50.00 steps/s, 0 s left",
+    ]
+
+
+def test_a_step_is_shown_once() -> None:
+    assert lines((0, START), (0, step(3)), (30, step(3)), (30, block(3, 1))) == ["step 3 of 100"]
+
+
+def test_the_next_stage_begins_anew() -> None:
+    second = {"kind": "start", "num_steps": 40, "resume_at": None}
+    shown = lines((0, START), (0, step(90)), (10, block(100, 0.5)), (0, second), (20, step(0)))
+    assert shown[-1] == "step 0 of 40"
+
+
+@pytest.mark.parametrize(
+    "event",
+    ({"kind": "later"}, {"kind": "phase", "phase": "later"}, {"kind": "done", "step": 1}),
+    ids=("kind", "phase", "done"),
+)
+def test_events_that_nothing_is_to_be_said_of(event: dict[str, Any]) -> None:
+    assert lines((0, START), (0, event)) == []
+
+
+def test_a_block_without_total_loss_shows_none() -> None:
+    assert lines((0, START), (0, {"kind": "block", "step": 1, "scalars": {}})) == ["step 1 of 100"]
+
+
+def test_a_reader_that_has_gone_does_not_end_the_run() -> None:
+    PlainProgress(Closed()).say("a line")
+
+
+# --- the bar ---
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "120")):
+        monkeypatch.setenv(name, value)
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    return Terminal()
+
+
+def test_the_display_fits_the_stream(terminal: Terminal) -> None:
+    assert isinstance(open_progress(io.StringIO()), PlainProgress)
+    assert isinstance(open_progress(terminal), BarProgress)
+
+
+def test_the_bar_shows_step_loss_and_speed_on_its_stream(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with BarProgress(terminal) as progress:
+        for event in (
+            START,
+            {"kind": "phase", "phase": "build"},
+            {"kind": "selection", "totals": TOTALS, "resumed_at": None},
+            step(10),
+            block(50, 0.5),
+            {"kind": "saved", "step": 50, "checkpoint": "run/[ckpt]-50"},
+        ):
+            progress(event)
+    text = terminal.text()
+    assert "trainable 26 variables (412,345 parameters), frozen 178 (2,257,984)" in text
+    assert "saved run/[ckpt]-50" in text
+    last = text.splitlines()[-1]
+    assert "training" in last
+    assert " 50/100 " in last
+    assert "loss 0.5000" in last
+    assert " steps/s" in last
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_of_a_resumed_run_begins_where_that_stood(terminal: Terminal) -> None:
+    with BarProgress(terminal) as progress:
+        progress({"kind": "start", "num_steps": 100, "resume_at": 60})
+    assert " 60/100 " in terminal.text()
+
+
+def test_the_next_stage_gets_a_bar_of_its_own(terminal: Terminal) -> None:
+    with BarProgress(terminal) as progress:
+        progress(START)
+        progress(block(100, 0.5))
+        progress({"kind": "start", "num_steps": 40, "resume_at": None})
+        progress({"kind": "skipped", "stage": "02_neck", "number": 2, "of": 2})
+    text = terminal.text()
+    assert " 0/40 " in text.splitlines()[-1]
+    assert "loss" not in text.splitlines()[-1]
