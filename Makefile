@@ -16,15 +16,25 @@ TRAIN := $(CACHE)/train-py311-$(call key,requirements/build.lock requirements/tr
 export CUDA_VISIBLE_DEVICES ?=
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-fast test-train check format protos benchmarks train-env dev-env clean
+.PHONY: demo test test-fast test-pythons test-train check format protos benchmarks train-env dev-env clean
 
 demo: $(TRAIN)/complete
 	$(TRAIN)/bin/odfreeze demo
 
-test: check test-fast test-train
+test: check test-fast test-pythons test-train
+
+# The oldest and the newest Python of the core, where they are on the machine.
+OTHER_PYTHONS := $(foreach version,3.10 3.13,$(firstword \
+  $(shell python$(version) -c 'import sys; print(sys.executable)' 2>/dev/null) \
+  $(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version))))
+
+test-pythons:
+	@for python in $(OTHER_PYTHONS); do \
+	  echo "tests on $$python"; $(MAKE) --no-print-directory test-fast PYTHON=$$python || exit 1; \
+	done
 
 test-fast: $(DEV)/complete
-	$(DEV)/bin/python -m pytest -m "not train" $(PYTEST_ARGS)
+	$(DEV)/bin/python -m pytest -n auto -m "not train" $(PYTEST_ARGS)
 
 test-train: $(TRAIN)/complete
 	$(TRAIN)/bin/python -m pytest -m train tests $(PYTEST_ARGS)
