@@ -40,7 +40,9 @@ print(len(reader.get_variable_to_shape_map()))
 def measure(command: list[str]) -> tuple[float, float]:
     """Returns the wall time in seconds and the peak memory in MB of one process."""
     begun = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    child = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+    )
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - begun
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -1,6 +1,6 @@
 """The command line: ``odfreeze COMMAND …``.
 
-Each command is a module of this package with ``HELP``, ``add_arguments(parser)`` and
+Each command is a module of this package with ``add_arguments(parser)`` and
 ``run(args) -> int``. Only the module of the command that was asked for is imported.
 """
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
+__all__ = ["add_arguments", "run"]
 
-NAME = "preview"
-HELP = "show which variables each pattern matches, from the checkpoint alone"
 
 _PAGE_WIDTH = 100
 
@@ -24,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
     )
     parser.add_argument(
-        "--freeze_variables", nargs="*", metavar="PATTERN",
-        help="try these instead of the config's; none for no pattern",
+        "--freeze_variables", action="append", metavar="PATTERN",
+        help="try this instead of the config's; several times for several, '' for none",
     )  # fmt: skip
     parser.add_argument(
-        "--update_trainable_variables", nargs="*", metavar="PATTERN", help="likewise"
+        "--update_trainable_variables", action="append", metavar="PATTERN", help="likewise"
     )
     parser.add_argument(
         "--frozen_batch_norm", choices=("hold", "update"), default="hold",
@@ -74,8 +72,8 @@ def _print(args: argparse.Namespace) -> int:
     seen = preview(
         args.config,
         checkpoint=args.checkpoint,
-        freeze_variables=args.freeze_variables,
-        update_trainable_variables=args.update_trainable_variables,
+        freeze_variables=_given(args.freeze_variables),
+        update_trainable_variables=_given(args.update_trainable_variables),
         frozen_batch_norm=args.frozen_batch_norm,
     )
     if args.format == "json":
@@ -98,6 +96,11 @@ def _print(args: argparse.Namespace) -> int:
     )
     write_lines(lines, sys.stdout, color=wants_color(args.color, sys.stdout))
     return 0
+
+
+def _given(patterns: list[str] | None) -> list[str] | None:
+    """Returns the patterns of a flag; None when it was not given, [] when its value was ''."""
+    return None if patterns is None else [pattern for pattern in patterns if pattern]
 
 
 def _depth(text: str) -> int:

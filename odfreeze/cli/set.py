@@ -16,9 +16,6 @@ from odfreeze.field_values import full_path, split_assignment, with_field
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.train_fields import CHECKPOINT_TYPES, SHORT_NAMES
 
-NAME = "set"
-HELP = "rewrite fields of a pipeline.config and not one byte else"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""

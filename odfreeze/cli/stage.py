@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from odfreeze.stages import StagedConfig
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
+__all__ = ["add_arguments", "run"]
 
-NAME = "stage"
-HELP = "write the configs of a staged fine-tuning"
 
 #: Allowances that have a meaning before anything is trained.
 _ALLOWANCES = ("unmatched_patterns", "all_frozen", "random_frozen", "used_model_dir")

@@ -11,10 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
-
-NAME = "verify"
-HELP = "prove that frozen values did not change by one bit"
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -42,12 +42,18 @@ def test_given_patterns_are_tried_and_nothing_is_written(
 ) -> None:
     write(here, "block_1")
     before = {path.name: path.read_bytes() for path in here.iterdir()}
-    arguments = ["--freeze-variables", "^Conv1", "bn_", "--update_trainable_variables"]
-    status, out, _ = run(capsys, "pipeline.config", *arguments)
+    arguments = ["--freeze-variables", "^Conv1", "--freeze_variables=bn_"]
+    status, out, _ = run(capsys, *arguments, "pipeline.config")
     assert status == 0
     assert "[1] freeze_variables  bn_" in out
     assert "block_1 " not in out
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_an_empty_pattern_given_means_none(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(here, "block_1")
+    _, out, _ = run(capsys, "pipeline.config", "--freeze_variables=")
+    assert "freeze_variables" not in out
 
 
 def test_a_given_checkpoint_says_what_was_taken(
