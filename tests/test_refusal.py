@@ -31,6 +31,11 @@ def test_what_matches_learns_in_part_and_is_restored_goes_on(chosen: Selection) 
     assert refuse(chosen, everything(chosen)) is None
 
 
+def test_without_patterns_a_model_in_which_nothing_can_learn_goes_on() -> None:
+    chosen = select([v for v in variables() if v.statistic], [])
+    assert refuse(chosen, everything(chosen)) is None
+
+
 def test_a_pattern_without_match_is_refused_at_its_place() -> None:
     chosen = selection("Conv1", "Conv9", place=PLACE)
     with pytest.raises(TrainingRefusedError) as caught:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 import types
 from pathlib import Path
 
@@ -108,19 +107,12 @@ def test_an_interrupt_ends_the_child_unless_it_was_ignored(stock, capsys, before
     assert signal.getsignal(signal.SIGINT) is after
 
 
-def test_events_of_two_threads_stay_lines(capfd) -> None:
-    def tell(name: str) -> None:
-        for step in range(200):
-            child._emit(name, step=step)
-
-    threads = [threading.Thread(target=tell, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    events = [parse_event(line) for line in capfd.readouterr().out.splitlines()]
-    assert [e["step"] for e in events if e["kind"] == "a"] == list(range(200))
-    assert [e["step"] for e in events if e["kind"] == "b"] == list(range(200))
+def test_an_event_is_one_write_so_that_those_of_two_threads_stay_lines(monkeypatch) -> None:
+    written: list[str] = []
+    stream = types.SimpleNamespace(write=written.append, flush=lambda: written.append("flushed"))
+    monkeypatch.setattr(sys, "stdout", stream)
+    child._emit("step", step=3)
+    assert written == ['@odfreeze {"kind": "step", "step": 3}\n', "flushed"]
 
 
 def test_it_ends_when_the_pipe_from_its_parent_is_closed() -> None:

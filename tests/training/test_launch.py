@@ -274,6 +274,12 @@ def test_the_error_event_decides_not_the_log(config: Path) -> None:
 
 
 @posix
+def test_the_childs_status_is_the_parents(config: Path) -> None:
+    body = 'event("error", error="UsageError", message="no")\nsys.exit(5)'
+    assert failure(config, body).exit_status == 5
+
+
+@posix
 def test_a_foreign_error_of_the_child_is_told_with_the_log(config: Path) -> None:
     body = 'event("error", error="", message="ValueError: no such op")\nsys.exit(1)'
     error = failure(config, body)
@@ -292,8 +298,9 @@ def test_a_foreign_error_of_the_child_is_told_with_the_log(config: Path) -> None
         ('raise ValueError("boom")', "ValueError: boom"),
         ('sys.stderr.write("why\\n\\n  \\n")\nsys.exit(1)', "why"),
         ("sys.exit(1)", "no output"),
+        ('sys.stderr.write("x\\n" * 50000)\nsys.exit("why")', "why"),
     ),
-    ids=("traceback", "blank lines at the end", "silence"),
+    ids=("traceback", "blank lines at the end", "silence", "much before it"),
 )
 def test_without_an_event_the_last_line_says_why(config: Path, body: str, what: str) -> None:
     error = failure(config, body)
@@ -370,7 +377,7 @@ def test_an_error_of_the_watcher_ends_the_child(config: Path) -> None:
             raise LookupError(event["pid"])
 
     with pytest.raises(LookupError) as caught:
-        start(config, 'event("ready", pid=os.getpid())\ntime.sleep(60)', watch=watch)
+        start(config, 'event("ready", pid=os.getpid())\ntime.sleep(600)', watch=watch)
     with pytest.raises(ProcessLookupError):
         os.kill(caught.value.args[0], 0)
 

@@ -140,11 +140,12 @@ def test_relative_paths_are_those_of_the_current_directory(config: Path, monkeyp
     assert check(Path("pipeline.config"), "run").step == 4
 
 
-def test_a_checkpoint_without_record_is_refused(config: Path) -> None:
-    run = write_run(config.parent / "run", config, 4, record=False)
+@pytest.mark.parametrize("step", (0, 4))
+def test_a_checkpoint_without_record_is_refused(config: Path, step: int) -> None:
+    run = write_run(config.parent / "run", config, step, record=False)
     assert refused(config) == (
-        f"{run} already holds a checkpoint (step 4) that no odfreeze run made; it would win over"
-        f" fine_tune_checkpoint{CURE}"
+        f"{run} already holds a checkpoint (step {step}) that no odfreeze run made; it would win"
+        f" over fine_tune_checkpoint{CURE}"
     )
 
 
@@ -256,6 +257,12 @@ def test_patterns_without_a_checkpoint_are_refused(tmp_path: Path) -> None:
 def test_training_from_scratch_needs_no_checkpoint(tmp_path: Path) -> None:
     config = write_detector(tmp_path, **{"  fine_tune_checkpoint: ": "  # "})
     assert check(config) == Precheck(10, None, {})
+
+
+def test_a_resumed_run_without_a_checkpoint_to_start_from_has_its_values(tmp_path: Path) -> None:
+    config = write_detector(tmp_path, "^Conv1", **{"  fine_tune_checkpoint: ": "  # "})
+    write_run(tmp_path / "run", config, 4)
+    assert check(config) == Precheck(10, 4, {})
 
 
 def test_a_missing_checkpoint_is_an_error_at_its_place(config: Path) -> None:

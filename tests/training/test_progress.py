@@ -151,6 +151,11 @@ def test_a_step_is_shown_once() -> None:
     assert lines((0, START), (0, step(3)), (30, step(3)), (30, block(3, 1))) == ["step 3 of 100"]
 
 
+def test_the_time_before_the_first_step_is_no_part_of_the_speed() -> None:
+    shown = lines((0, START), (0, step(0)), (60, step(0)), (10, step(10)))
+    assert shown == ["step 0 of 100", "step 10 of 100, 1.00 steps/s, 1 min 30 s left"]
+
+
 def test_the_next_stage_begins_anew() -> None:
     second = {"kind": "start", "num_steps": 40, "resume_at": None}
     shown = lines((0, START), (0, step(90)), (10, block(100, 0.5)), (0, second), (20, step(0)))
@@ -227,6 +232,7 @@ def test_the_next_stage_gets_a_bar_of_its_own(terminal: Terminal) -> None:
         progress(block(100, 0.5))
         progress({"kind": "start", "num_steps": 40, "resume_at": None})
         progress({"kind": "skipped", "stage": "02_neck", "number": 2, "of": 2})
+        assert len(progress._bar.tasks) == 1
     text = terminal.text()
     assert " 0/40 " in text.splitlines()[-1]
     assert "loss" not in text.splitlines()[-1]

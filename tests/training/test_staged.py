@@ -129,6 +129,16 @@ def test_each_stage_is_trained_and_verified_in_order(stages: Path) -> None:
 
 
 @posix
+def test_every_stage_gets_the_options(stages: Path) -> None:
+    keeps = 'shutil.copy(sys.argv[3], HERE / (MODEL_DIR.parent.name + ".json"))\n'
+    run(stages, keeps + CHILD, checkpoint_every_n=5, allow=["all_frozen"], flags=["--use_tpu"])
+    for name in PATTERNS:
+        asked = json.loads((stages.parent / f"{name}.json").read_text())
+        assert asked["allow"] == ["all_frozen"]
+        assert asked["flags"][-2:] == ["--checkpoint_every_n=5", "--use_tpu"]
+
+
+@posix
 def test_finished_stages_are_skipped_and_left_alone(stages: Path) -> None:
     run(stages)
     before = {p: p.stat().st_mtime_ns for p in stages.rglob("*")}
@@ -143,7 +153,7 @@ def test_finished_stages_are_skipped_and_left_alone(stages: Path) -> None:
 
 @posix
 def test_a_run_that_was_cut_off_goes_on_with_its_stage(stages: Path) -> None:
-    fails = 'if "02" in str(MODEL_DIR): sys.exit(3)\n'
+    fails = 'if MODEL_DIR.parent.name == "02_neck": sys.exit(3)\n'
     with pytest.raises(TrainingFailedError):
         run(stages, fails + CHILD)
     _, events = run(stages)
