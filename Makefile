@@ -37,7 +37,7 @@ test-fast: $(DEV)/complete
 	$(DEV)/bin/python -m pytest -n auto -m "not train" $(PYTEST_ARGS)
 
 test-train: $(TRAIN)/complete
-	$(TRAIN)/bin/python -m pytest -m train tests $(PYTEST_ARGS)
+	$(TRAIN)/bin/python -m pytest -n 2 --dist loadfile -m train tests $(PYTEST_ARGS)
 
 check: $(DEV)/complete
 	$(DEV)/bin/ruff check .
@@ -54,6 +54,7 @@ protos: $(DEV)/complete
 
 benchmarks: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/preview.py
+	$(TRAIN)/bin/python benchmarks/verify.py
 
 train-env: $(TRAIN)/complete
 dev-env: $(DEV)/complete

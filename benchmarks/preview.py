@@ -3,14 +3,13 @@
 Run it with `make benchmarks`. Every figure is of a whole process, from start to end; the two
 sides alternate in one run, and what counts is the ratio of their medians.
 
-1. EfficientDet-D0 (built by the OD API from the sample config, 622 variables): preview in plain
+1. EfficientDet-D0 (built by the OD API from the sample config, 683 variables): preview in plain
    output against a Python that imports TensorFlow and opens the checkpoint.
 2. The library's preview of 100,000 variables and 20 patterns against itself at 10,000.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -18,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from measure import ROOT, compare, run_once
+
 SAMPLE = ROOT / "sample_configs" / "efficientdet_d0_512x512.config"
 
 BUILD = """
@@ -37,20 +36,6 @@ print(len(reader.get_variable_to_shape_map()))
 """
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Returns the wall time in seconds and the peak memory in MB of one process."""
-    begun = time.perf_counter()
-    child = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begun
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise SystemExit(f"{command} ended with status {child.returncode}")
-    return seconds, usage.ru_maxrss / 1024
-
-
 def compare_with_tensorflow(runs: int) -> None:
     """Prints the first comparison."""
     with tempfile.TemporaryDirectory() as folder:
@@ -64,20 +49,17 @@ def compare_with_tensorflow(runs: int) -> None:
         )
         ours = [sys.executable, "-m", "odfreeze", "preview", str(SAMPLE), "--checkpoint", folder]
         theirs = [sys.executable, "-c", LOAD, str(prefix)]
-        measure(ours), measure(theirs)  # warms the file cache
-        pairs = [(measure(ours), measure(theirs)) for _ in range(runs)]
-        bare = statistics.median(measure([sys.executable, "-c", "pass"])[0] for _ in range(runs))
-    rows = {
-        "time": ([o[0] for o, _ in pairs], [t[0] for _, t in pairs], "s", 3),
-        "memory": ([o[1] for o, _ in pairs], [t[1] for _, t in pairs], "MB", 0),
-    }
-    print("EfficientDet-D0, 622 variables, whole processes, medians of", runs)
-    for what, (ours_, theirs_, unit, digits) in rows.items():
-        a, b = statistics.median(ours_), statistics.median(theirs_)
-        print(
-            f"  {what:<7} odfreeze preview {a:.{digits}f} {unit}, tf.train.load_checkpoint"
-            f" {b:.{digits}f} {unit}: {b / a:.0f} times"
-        )
+        mine, its = compare(ours, theirs, runs)
+        bare = statistics.median(run_once([sys.executable, "-c", "pass"])[0] for _ in range(runs))
+    print("EfficientDet-D0, 683 variables, whole processes, medians of", runs)
+    print(
+        f"  time    odfreeze preview {mine.seconds:.3f} s, tf.train.load_checkpoint"
+        f" {its.seconds:.2f} s: {its.seconds / mine.seconds:.0f} times"
+    )
+    print(
+        f"  memory  odfreeze preview {mine.megabytes:.0f} MB, tf.train.load_checkpoint"
+        f" {its.megabytes:.0f} MB: {its.megabytes / mine.megabytes:.0f} times"
+    )
     print(f"  (an empty Python takes {bare:.3f} s of either)")
 
 

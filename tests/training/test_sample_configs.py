@@ -292,20 +292,7 @@ class TestPatterns:
             found.append(tuple(totals[state].variables for state in states))
         assert found == [section.together for section in sections(plan)]
 
-    @pytest.mark.parametrize(
-        "plan",
-        [
-            PLANS[0],
-            pytest.param(
-                PLANS[1],
-                marks=pytest.mark.xfail(
-                    reason="selection.convolution_of compares the last parts of names only: it"
-                    " takes stack_4/block_1/expand_conv2d to feed stack_5/block_0/expand_bn"
-                ),
-            ),
-        ],
-        ids=short,
-    )
+    @pytest.mark.parametrize("plan", PLANS, ids=short)
     def test_staging_finds_nothing_to_say(self, plan: str, tmp_path: Path) -> None:
         found = [one.message for stage in staged(plan, tmp_path) for one in stage.findings]
         assert found == []
