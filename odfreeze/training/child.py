@@ -148,14 +148,13 @@ def _emit(kind: str, **data: Any) -> None:
 
 
 def _report_steps(run: RunState) -> None:
-    """Tells the step about once a second: a block of steps can take minutes."""
-    last = -1
+    """Tells the step about once a second, changed or not: a block of steps can take minutes.
+
+    The last time at which no step was taken yet is where the speed is counted from.
+    """
     while True:
         time.sleep(1.0)
-        step = run.step
-        if step != last:
-            _emit("step", step=step)
-            last = step
+        _emit("step", step=run.step)
 
 
 def _end_with_parent() -> None:

@@ -83,8 +83,7 @@ def run_demo(
 
     say("1/7  Draw two datasets: discs, squares, triangles to start from; rings, crosses, diamonds")
     say("     to fine-tune on. Each is a TFRecord file with its label map, as the OD API reads it.")
-    for name, classes, seed in (("base", _BASE_CLASSES, "1"), ("new", _NEW_CLASSES, "2")):
-        _draw(root / "data", name, classes, seed)
+    _draw(root / "data", f"base={_BASE_CLASSES}", f"new={_NEW_CLASSES}")
     base, new = _write_configs(root)
 
     say("\n2/7  Train a base model from scratch, so that there is a checkpoint to fine-tune.")
@@ -150,10 +149,10 @@ def _make_room(root: Path) -> None:
     (root / _MARKER).write_text("The next demo replaces this folder.\n", encoding="utf-8")
 
 
-def _draw(directory: Path, name: str, classes: str, seed: str) -> None:
-    arguments = [str(directory), name, classes, "64", seed]
+def _draw(directory: Path, *datasets: str) -> None:
+    """Draws datasets, each given as NAME=CLASS,CLASS,…, in a process that may import TensorFlow."""
     done = subprocess.run(
-        [sys.executable, "-m", "odfreeze.training.shapes", *arguments],
+        [sys.executable, "-m", "odfreeze.training.shapes", str(directory), *datasets],
         capture_output=True,
         text=True,
         check=False,

@@ -148,11 +148,7 @@ def _example(
 
 
 if __name__ == "__main__":
-    _directory, _name, _classes, _images, _seed = sys.argv[1:]
-    write_shapes(
-        Path(_directory),
-        _name,
-        classes=_classes.split(","),
-        images=int(_images),
-        seed=int(_seed),
-    )
+    # DIRECTORY NAME=CLASS,CLASS,… …: a dataset a name, each with a seed of its own.
+    for _seed, _argument in enumerate(sys.argv[2:], start=1):
+        _name, _, _classes = _argument.partition("=")
+        write_shapes(Path(sys.argv[1]), _name, classes=_classes.split(","), seed=_seed)

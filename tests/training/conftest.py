@@ -46,6 +46,12 @@ def staged_run(workspace) -> StagedRun:
 def stock_run(workspace, staged_run) -> Path:
     """The first stage's config under plain model_main_tf2; returns its model_dir."""
     model_dir = workspace.root / "stock"
-    short = workspace.config_with("stock.config", num_steps=40, update_trainable_variables=[HEADS])
+    short = workspace.config_with(
+        "stock.config",
+        num_steps=40,
+        batch_size=4,  # with 2, the coarsest level's single pixels would get no gradient at all
+        learning_rate=0.1,
+        update_trainable_variables=[HEADS],
+    )
     run_stock(short, model_dir, flags=["--checkpoint_every_n=40"])
     return model_dir

@@ -105,7 +105,7 @@ def test_a_dataset_that_cannot_be_drawn_is_told_by_its_last_line(tmp_path, monke
         lambda *args, **kw: demo.subprocess.CompletedProcess(args, 3, "", "Traceback\nwhy\n"),
     )
     with pytest.raises(TrainingFailedError) as caught:
-        demo._draw(tmp_path, "base", "disc", "1")
+        demo._draw(tmp_path, "base=disc")
     assert (str(caught.value), caught.value.returncode) == (
         "the dataset could not be drawn: why", 3,
     )  # fmt: skip

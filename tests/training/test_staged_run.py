@@ -55,9 +55,11 @@ def test_stock_changes_what_the_same_config_freezes(workspace, staged_run, stock
     first = staged_run.stages[0]
     start, end = values(workspace.checkpoint), values(latest(stock_run))
     frozen, held = in_state(first, "frozen"), in_state(first, "held")
-    kernels = {path for path in frozen if path.endswith("kernel")}
-    assert changed(start, end, kernels) == kernels
     assert changed(start, end, held) == held
+    # Stock updates each of them; of a few gammas and betas the update rounds to nothing.
+    scales = {path for path in frozen if path.endswith(("gamma", "beta"))}
+    assert changed(start, end, frozen - scales) == frozen - scales
+    assert len(changed(start, end, scales)) > 0.9 * len(scales)
 
 
 def test_stock_takes_a_hundred_steps_where_forty_were_asked_for(stock_run):
