@@ -28,6 +28,7 @@ _HOMES = {
     "preview": ("Preview", "preview"),
     "selection": ("Pattern", "Selection", "select"),
     "stages": ("StagedConfig", "plan_stages", "write_stages"),
+    "training.demo": ("run_demo",),
     "training.launch": ("TrainingResult", "train"),
     "training.staged": ("train_stages",),
     "variables": ("Variable",),
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from odfreeze.stages import StagedConfig as StagedConfig
     from odfreeze.stages import plan_stages as plan_stages
     from odfreeze.stages import write_stages as write_stages
+    from odfreeze.training.demo import run_demo as run_demo
     from odfreeze.training.launch import TrainingResult as TrainingResult
     from odfreeze.training.launch import train as train
     from odfreeze.training.staged import train_stages as train_stages

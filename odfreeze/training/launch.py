@@ -293,13 +293,18 @@ def _forwarded_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Returns the child's environment: this one, with odfreeze importable."""
-    home = str(Path(importlib.import_module("odfreeze").__file__ or "").resolve().parent.parent)
-    path = os.environ.get("PYTHONPATH")
+    """Returns the child's environment: this one, with a source tree of odfreeze importable.
+
+    The folder of an installed odfreeze is not passed on: it holds all packages of this
+    environment, and the child's Python may be another one's.
+    """
+    home = Path(importlib.import_module("odfreeze").__file__ or "").resolve().parent.parent
+    installed = home.name in ("site-packages", "dist-packages")
+    paths = [*([] if installed else [str(home)]), os.environ.get("PYTHONPATH", "")]
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([home, path] if path else [home]),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",
     }
