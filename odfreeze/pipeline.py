@@ -12,27 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from odfreeze import textproto
 from odfreeze.errors import OutputError, UnknownFieldError, suggest
 from odfreeze.files import read_text_file, refuse_remote, write_atomically
 from odfreeze.held_statistics import HeldStatistics, held_statistics, statistic_rule
-from odfreeze.learning_rate import base_rate, rate_changes
 from odfreeze.textproto import (
     Document,
-    Edit,
-    Identifier,
     Message,
     Occurrence,
-    Value,
-    add_value,
-    apply_edits,
     find,
     last,
     last_scalar,
     last_set,
     parse,
-    remove_field,
-    set_field,
-    set_repeated,
     walk,
 )
 from odfreeze.train_fields import (
@@ -47,6 +39,7 @@ from odfreeze.train_fields import (
 
 if TYPE_CHECKING:
     from odfreeze.selection import Pattern, PatternField
+    from odfreeze.textproto import Edit, Value
     from odfreeze.variables import Variable
 
 __all__ = ["CHECKPOINT_TYPES", "SHORT_NAMES", "PipelineConfig"]
@@ -190,6 +183,8 @@ class PipelineConfig:
     @property
     def learning_rate(self) -> float | None:
         """The base rate of the optimizer's schedule; None when no schedule is written."""
+        from odfreeze.learning_rate import base_rate
+
         return base_rate(self.document)
 
     # --- model ------------------------------------------------------------------
@@ -217,17 +212,21 @@ class PipelineConfig:
 
     def with_value(self, path: str, value: Value) -> PipelineConfig:
         """Returns the config with a singular field set; see ``textproto.set_field``."""
-        return self._with(set_field(self.document, path, value, kin=kin_of(self.document, path)))
+        return self._with(
+            textproto.set_field(self.document, path, value, kin=kin_of(self.document, path))
+        )
 
     def with_values(self, path: str, values: Sequence[Value]) -> PipelineConfig:
         """Returns the config with a repeated field set; see ``textproto.set_repeated``."""
         return self._with(
-            set_repeated(self.document, path, values, kin=kin_of(self.document, path))
+            textproto.set_repeated(self.document, path, values, kin=kin_of(self.document, path))
         )
 
     def with_added(self, path: str, value: Value) -> PipelineConfig:
         """Returns the config with a repeated field extended; see ``textproto.add_value``."""
-        return self._with(add_value(self.document, path, value, kin=kin_of(self.document, path)))
+        return self._with(
+            textproto.add_value(self.document, path, value, kin=kin_of(self.document, path))
+        )
 
     def without(self, path: str) -> PipelineConfig:
         """Returns the config without a field; see ``textproto.remove_field``.
@@ -235,7 +234,7 @@ class PipelineConfig:
         Raises:
           UnknownFieldError: The field is not there and no field that odfreeze knows.
         """
-        edits = remove_field(self.document, path)
+        edits = textproto.remove_field(self.document, path)
         if not edits and path not in SHORT_NAMES.values():
             known = [written for written, _ in walk(self.document)]
             raise UnknownFieldError(
@@ -287,7 +286,7 @@ class PipelineConfig:
             check_one_of("fine_tune_checkpoint_version", fine_tune_checkpoint_version, ("V1", "V2"))
             config = config.with_value(
                 "train_config.fine_tune_checkpoint_version",
-                Identifier(fine_tune_checkpoint_version),
+                textproto.Identifier(fine_tune_checkpoint_version),
             )
         chosen: tuple[tuple[PatternField, Sequence[str] | None], ...] = (
             ("update_trainable_variables", update_trainable_variables),
@@ -324,6 +323,8 @@ class PipelineConfig:
           UsageError: The rate is not above 0 or not finite.
           ConfigError: The config has no optimizer with a schedule.
         """
+        from odfreeze.learning_rate import rate_changes
+
         config = self
         for path, value in rate_changes(self.document, rate):
             config = config.with_value(path, value)
@@ -377,7 +378,7 @@ class PipelineConfig:
     def _with(self, edits: Sequence[Edit]) -> PipelineConfig:
         if not edits:
             return self
-        data = apply_edits(self.data, edits)
+        data = textproto.apply_edits(self.data, edits)
         return PipelineConfig(parse(data, self.file), self.path, self.original)
 
     def _text(self, path: str) -> str | None:

@@ -19,7 +19,7 @@ object_detection 2.8:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from odfreeze.errors import suggest
 from odfreeze.variables import Variable
@@ -44,8 +44,7 @@ _DETECTION: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(NamedTuple):
     """What a checkpoint gives a model.
 
     Attributes:

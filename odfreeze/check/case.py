@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Case", "few", "quantity", "quoted"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Case:
     """A config and a checkpoint, and what the patterns make of them.
 
@@ -40,7 +40,7 @@ class Case:
     names_missing: str = ""
     frozen_batch_norm: FrozenBatchNorm = "hold"
     document: Document | None = None
-    _made: dict[str | int, list[str]] = field(default_factory=dict, compare=False, repr=False)
+    _made: dict[str | int, list[str]] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> list[str]:

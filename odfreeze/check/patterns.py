@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +16,7 @@ __all__ = ["RULES"]
 #: Names that are searched for something like a misspelt word.
 _MOST_SUBJECTS = 5_000
 #: ``block_12`` in ``block_12_expand``.
-_NUMBERED = re.compile(r"(.*?\d+)_")
+_NUMBERED = r"(.*?\d+)_"
 
 
 def matches_nothing(case: Case) -> Iterator[Finding]:
@@ -111,6 +110,8 @@ class _Vocabulary:
         word = word.lower()
         if word in known:
             return []
+        import difflib  # here, since few patterns match nothing
+
         # What is alike has three letters in a row in common, and is then worth a slow look.
         threes = {word[at : at + 3] for at in range(len(word) - 2)}
         likely = [other for other in known if any(three in other for three in threes)]
@@ -124,7 +125,7 @@ class _Vocabulary:
                 if component.lower() in words:
                     continue
                 words[component.lower()] = component
-                numbered = _NUMBERED.match(component)
+                numbered = re.match(_NUMBERED, component)
                 if numbered:
                     words.setdefault(numbered[1].lower(), numbered[1])
         return words

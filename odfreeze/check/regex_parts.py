@@ -7,21 +7,19 @@ pattern without it need them. Only the pieces that rules ask for are told apart.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = ["Part", "parts"]
 
 _QUANTIFIER = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\}|\{,\d+\})[+?]?")
-_OPENING = re.compile(r"\((?:\?(?:P<\w+>|<[=!]|\(\w+\)|[aiLmsux]*(?:-[imsx]+)?:|[=!>]))?")
-_NOT_A_GROUP = re.compile(r"\(\?(?:#[^)]*|P=\w+|[aiLmsux]+)\)")
-_SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:[0-9]{1,3}|.)", re.DOTALL)
-_DIGITS_ONLY = re.compile(r"\[(?:[0-9](?:-[0-9])?)+\]")
+_OPENING = r"\((?:\?(?:P<\w+>|<[=!]|\(\w+\)|[aiLmsux]*(?:-[imsx]+)?:|[=!>]))?"
+_NOT_A_GROUP = r"\(\?(?:#[^)]*|P=\w+|[aiLmsux]+)\)"
+_SET = r"(?s)\[\^?\]?(?:\\.|[^\]\\])*\]"
+_ESCAPE = r"(?s)\\(?:[0-9]{1,3}|.)"
+_DIGITS_ONLY = r"\[(?:[0-9](?:-[0-9])?)+\]"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One atom of a pattern with its quantifier.
 
     Attributes:
@@ -64,7 +62,7 @@ class Part:
         return (
             (self.kind == "letter" and "0" <= self.atom <= "9")
             or self.atom == r"\d"
-            or _DIGITS_ONLY.fullmatch(self.atom) is not None
+            or re.fullmatch(_DIGITS_ONLY, self.atom) is not None
         )
 
     def required(self) -> str:
@@ -101,8 +99,8 @@ def parts(text: str) -> list[Part]:
             at += 1
             continue
         if letter == "(":
-            plain = _NOT_A_GROUP.match(text, at)
-            opening = plain or _OPENING.match(text, at)
+            plain = re.compile(_NOT_A_GROUP).match(text, at)
+            opening = plain or re.compile(_OPENING).match(text, at)
             at = opening.end() if opening else at + 1
             if plain is None:
                 groups.append(start)
@@ -123,10 +121,10 @@ def _atom(text: str, at: int) -> tuple[Literal["letter", "dot", "escape", "set",
         return "group", at + 1
     if letter == ".":
         return "dot", at + 1
-    escape = _ESCAPE.match(text, at)
+    escape = re.compile(_ESCAPE).match(text, at) if letter == "\\" else None
     if escape is not None:
         return "escape", escape.end()
-    members = _SET.match(text, at) if letter == "[" else None
+    members = re.compile(_SET).match(text, at) if letter == "[" else None
     if members is not None:
         return "set", members.end()
     return "letter", at + 1

@@ -5,7 +5,7 @@ Source: TensorFlow's ``core/protobuf/trackable_object_graph.proto`` (``Trackable
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from odfreeze.checkpoint.wire import WireError, fields, signed, varint
 
@@ -24,8 +24,7 @@ class GraphError(ValueError):
     """The bytes are no object graph."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One object of the graph.
 
     Attributes:

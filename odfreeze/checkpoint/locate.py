@@ -18,14 +18,13 @@ from odfreeze.errors import (
 __all__ = ["latest", "locate"]
 
 #: A scheme such as gs:// or hdfs://; two letters or more, so that C:/ is none.
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
-_STATE = re.compile(
-    rb"""^[ \t]*model_checkpoint_path[ \t]*:[ \t]*"""
-    rb"""(?:"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)')""",
-    re.MULTILINE,
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+://"
+_DATA = r"\.data-\d{5}-of-\d{5}$"
+_STATE = (
+    rb"""(?m)^[ \t]*model_checkpoint_path[ \t]*:[ \t]*"""
+    rb"""(?:"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)')"""
 )
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
+_ESCAPE = rb"(?s)\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{1,2})|(.))"
 _PLAIN = dict(zip(b"nrtabfv", b"\n\r\t\a\b\f\v", strict=True))
 _STATE_BYTES_MOST = 1 << 20
 _PLACEHOLDER = "PATH_TO_BE_CONFIGURED"  # what the OD API's shipped configs say
@@ -50,7 +49,7 @@ def locate(path: str | os.PathLike[str]) -> tuple[str, str]:
       CheckpointUnsupportedError: There is one of a kind that is not read.
     """
     text = os.fspath(path)
-    if _SCHEME.match(text):
+    if "://" in text and re.match(_SCHEME, text):
         if not text.lower().startswith("file://"):
             raise RemotePathError(
                 f"{text} is not on this machine; checkpoints are read from local files."
@@ -79,7 +78,7 @@ def latest(directory: str | os.PathLike[str]) -> str | None:
 
 
 def _resolve(text: str) -> tuple[str, str] | None:
-    for prefix in (text, _DATA.sub("", text.removesuffix(".index"))):
+    for prefix in (text, _without_ending(text)):
         if os.path.isfile(prefix + ".index"):
             return prefix, ""
     if os.path.isdir(text):
@@ -92,6 +91,12 @@ def _resolve(text: str) -> tuple[str, str] | None:
             return _below(folder or os.curdir)
         _refuse(text)
     return None
+
+
+def _without_ending(name: str) -> str:
+    """Returns the prefix of a file's name: without ``.index`` or ``.data-00000-of-00001``."""
+    name = name.removesuffix(".index")
+    return re.sub(_DATA, "", name) if ".data-" in name else name
 
 
 def _below(folder: str) -> tuple[str, str] | None:
@@ -136,7 +141,7 @@ def _in_directory(folder: str) -> tuple[str, str] | None:
 
 
 def _rooted(path: str) -> bool:
-    return path.startswith(("/", "\\")) or path[1:2] == ":" or bool(_SCHEME.match(path))
+    return path.startswith(("/", "\\")) or path[1:2] == ":" or bool(re.match(_SCHEME, path))
 
 
 def _prefixes(folder: str) -> list[str]:
@@ -158,12 +163,12 @@ def _state_path(state: str) -> str | None:
     except OSError:
         return None
     found = None
-    for match in _STATE.finditer(text):
+    for match in re.finditer(_STATE, text):
         found = match  # the last one counts, as for any singular field
     if found is None:
         return None
     raw = found.group(1) if found.group(1) is not None else found.group(2)
-    return os.fsdecode(_ESCAPE.sub(_unescape, raw)).replace("\0", "")
+    return os.fsdecode(re.sub(_ESCAPE, _unescape, raw)).replace("\0", "")
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -224,7 +229,7 @@ def _not_found(text: str) -> CheckpointNotFoundError:
         )
     folder, base = os.path.split(text)
     folder = folder or os.curdir
-    prefix = _DATA.sub("", base.removesuffix(".index"))
+    prefix = _without_ending(base)
     if not os.path.isdir(folder):
         there = folder
         while there and not os.path.isdir(there):
@@ -232,7 +237,7 @@ def _not_found(text: str) -> CheckpointNotFoundError:
             there = "" if parent == there else parent
         hint = f"the directory {folder} does not exist"
         hint += f" ({there} does)" if there else ""
-    elif any(_DATA.sub("", name) == prefix != name for name in os.listdir(folder)):
+    elif any(re.sub(_DATA, "", name) == prefix != name for name in os.listdir(folder)):
         hint = f"its data is there, but {prefix}.index is missing; copy that file too"
     else:
         names = [os.path.basename(found) for found in _prefixes(folder)]

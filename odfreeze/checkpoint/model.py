@@ -29,12 +29,12 @@ _STATISTICS = frozenset({
     "renorm_mean", "renorm_stddev", "renorm_mean_weight", "renorm_stddev_weight",
 })  # fmt: skip
 #: Parts of a TF1 name that belong to an optimizer or to moving averages (``slot_creator.py``).
-_TF1_SLOT = re.compile(
+_TF1_SLOT = (
     r"(?:^|/)(?:Momentum|RMSProp|RMSprop|Adam|AdamW|AdamWeightDecayOptimizer|Adamax|AdaMax|Nadam"
     r"|Adagrad|AdagradDA|Adadelta|Ftrl|SGD|LARS|LARSOptimizer|LAMB|GradientDescent"
     r"|ExponentialMovingAverage)(?:_\d+)?(?:/|$)"
 )
-_TF1_POWER = re.compile(r"beta[12]_power(?:_\d+)?")
+_TF1_POWER = r"beta[12]_power(?:_\d+)?"
 _DIGITS = re.compile(r"(\d+)")
 _NUMBERLESS = frozenset({"string", "resource", "variant"})
 _INTEGERS = frozenset({
@@ -118,10 +118,11 @@ def _of_objects(bundle: Bundle) -> dict[str, str]:
 
 def _of_names(bundle: Bundle) -> dict[str, str]:
     """Returns the same for a name-based checkpoint: key and path are both the name."""
+    is_slot = re.compile(_TF1_SLOT).search
     return {
         key: key
         for key in bundle
-        if not _TF1_SLOT.search(key)
+        if not is_slot(key)
         and key.rpartition("/")[0] not in bundle  # a slot of an optimizer by another name
         and not _is_counter(bundle, key, key)
     }
@@ -131,7 +132,7 @@ def _is_counter(bundle: Bundle, key: str, path: str) -> bool:
     """Tells whether a value at the root counts steps or the like."""
     if "/" in path:
         return False
-    if _TF1_POWER.fullmatch(path) or path in _COUNTERS:
+    if path in _COUNTERS or re.fullmatch(_TF1_POWER, path):
         return True
     dtype, shape = bundle.kind(key)
     return shape == () and dtype in _INTEGERS

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from odfreeze.selection import Selection, State
 
@@ -90,8 +89,7 @@ class Node:
         return _is_uniform(both) or self.states.keys() == other.states.keys()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the tree.
 
     Attributes:
@@ -174,8 +172,7 @@ def rows_of(headings: Sequence[Node], depth: int | None, *, most: int = _MOST_RO
     return list(_drawn(headings, (), _FITTING[-1]))
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     """How far a tree is opened.
 
     Attributes:
