@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -60,7 +61,7 @@ def run_child(request: TrainingRequest) -> int:
         return error.exit_status
     except Exception as error:
         traceback.print_exc()
-        _emit("error", message=f"{type(error).__name__}: {error}", error="")
+        _emit("error", message=summary_of(error), error="")
         return 1
     return 0
 
@@ -155,6 +156,21 @@ def _report_steps(run: RunState) -> None:
     while True:
         time.sleep(1.0)
         _emit("step", step=run.step)
+
+
+def summary_of(error: Exception) -> str:
+    r"""Returns the one line of a foreign error that says what is wrong; the log has all of it.
+
+    Keras and AutoGraph put tracebacks into messages; the cause is the last error they name.
+
+    >>> summary_of(ValueError("in user code:\n  File x\n  KeyError: no such class\n  Call: …"))
+    'KeyError: no such class'
+    >>> summary_of(OSError("disk full"))
+    'OSError: disk full'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"\w+(Error|Exception): \S", line)]
+    return named[-1] if named else f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 def _end_with_parent() -> None:
