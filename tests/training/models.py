@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,13 @@ def built(name: str) -> Built:
     model = build_model(CONFIGS / name)
     directory = _scratch() / Path(name).stem
     return Built(model, live_variables(model), save_checkpoint(model, directory / "ckpt-0"))
+
+
+@atexit.register
+def _forget() -> None:
+    """Lets go of the models: TensorFlow crashes where the interpreter's own end does it."""
+    built.cache_clear()
+    gc.collect()
 
 
 @functools.cache
