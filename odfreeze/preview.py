@@ -15,6 +15,7 @@ from odfreeze.check import Case, findings_of
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import CheckpointError, Place, UsageError
 from odfreeze.findings import Finding
+from odfreeze.garbage import collector_paused
 from odfreeze.restore import restore
 from odfreeze.selection import FrozenBatchNorm, Pattern, PatternField, Selection, select
 
@@ -118,6 +119,19 @@ def preview(
       RemotePathError: The checkpoint is on a remote file system.
       PatternError: A pattern is no regular expression, or takes too long.
     """
+    with collector_paused():
+        return _preview(
+            config, checkpoint, freeze_variables, update_trainable_variables, frozen_batch_norm
+        )
+
+
+def _preview(
+    config: PipelineConfig | str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None,
+    freeze_variables: Sequence[str] | None,
+    update_trainable_variables: Sequence[str] | None,
+    frozen_batch_norm: FrozenBatchNorm,
+) -> Preview:
     if isinstance(config, (str, os.PathLike)):
         from odfreeze.pipeline import PipelineConfig
 

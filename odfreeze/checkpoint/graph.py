@@ -56,7 +56,11 @@ def names(data: bytes) -> dict[str, str]:
     position, end = 0, len(data)
     try:
         while position < end:
-            tag, position = varint(data, position, end)
+            tag = data[position]
+            if tag < 0x80:
+                position += 1
+            else:
+                tag, position = varint(data, position, end)
             if tag != 0x0A:  # not a node: nothing that TensorFlow writes today
                 position = _skip(data, position, end, tag)
                 continue

@@ -150,14 +150,18 @@ def _together(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
             layers[layer].append(item)
         else:
             layers[layer] = [item]
-    keys: dict[str, tuple[int, ...]] = {"": ()}  # of a prefix: its and its parents' ranks
+    below: dict[str, list[str]] = {"": []}  # of a prefix: those one part longer
     for layer in layers:
-        missing = []
-        prefix = layer
-        while prefix not in keys:
-            missing.append(prefix)
-            prefix = prefix.rpartition("/")[0]
-        key = keys[prefix]
-        for prefix in reversed(missing):
-            key = keys[prefix] = (*key, len(keys))
-    return [item for layer in sorted(layers, key=keys.__getitem__) for item in layers[layer]]
+        prefix, longer = layer, ""
+        while prefix not in below:
+            below[prefix] = [longer] if longer else []
+            longer, prefix = prefix, prefix.rpartition("/")[0]
+        if longer:
+            below[prefix].append(longer)
+    ordered: list[tuple[str, str]] = []
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        ordered += layers.get(prefix, ())
+        waiting += reversed(below[prefix])
+    return ordered

@@ -36,6 +36,8 @@ def varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     >>> varint(bytes([0xAC, 0x02]), 0, 2)
     (300, 2)
     """
+    if position < end and data[position] < 0x80:  # one byte, as most are
+        return data[position], position + 1
     value = shift = 0
     while position < end:
         byte = data[position]

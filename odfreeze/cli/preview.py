@@ -55,15 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the preview; returns 0, whatever it warns of."""
-    import gc
+    from odfreeze.garbage import collector_paused
 
-    collecting = gc.isenabled()
-    gc.disable()  # nothing here is garbage before it is printed, and looking costs a quarter
-    try:
+    with collector_paused():
         return _print(args)
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _print(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from odfreeze.selection import Selection, State
+from odfreeze.variables import DTYPE_BYTES
 
 __all__ = ["Node", "Row", "grow", "rows_of"]
 
@@ -116,6 +117,7 @@ def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> li
     root = Node("", "")
     tokens_of = re.compile(_TOKENS).findall
     layers: dict[tuple[str, str], Node] = {}
+    leaves: dict[str, list[str]] = {}
     patterns_of: dict[tuple[int, ...], frozenset[int]] = {}
     rows = zip(selection.variables, selection.states, selection.matched_by, restored, strict=True)
     for variable, state, by, given in rows:
@@ -132,13 +134,17 @@ def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> li
                 layer = _child(layer, token) if token else layer
             layers[heading, scope] = layer
         node = layer
-        for token in tokens_of(leaf):
+        tokens = leaves.get(leaf)
+        if tokens is None:
+            tokens = leaves[leaf] = tokens_of(leaf)
+        for token in tokens:
             node = _child(node, token) if token else node
         if node is root:
             node = _child(root, path)
         node.variables += 1
-        node.parameters += variable.parameters
-        node.bytes += variable.bytes
+        parameters = variable.parameters
+        node.parameters += parameters
+        node.bytes += parameters * DTYPE_BYTES.get(variable.dtype, 0)
         node.restored += given
         node.states[state] = node.states.get(state, 0) + 1
         node.by |= patterns_of.get(by) or patterns_of.setdefault(by, frozenset(by))
