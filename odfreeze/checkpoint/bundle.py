@@ -162,10 +162,11 @@ class Bundle(Mapping[str, Entry]):
         known = self._kinds.get(value[:stop])
         if known is not None:
             match = _REST(value, stop)
-            if match is not None and match[2] == known[2]:
-                shard = match[1]
-                if shard is None or shard[0] < self.shards:
-                    return known[0], known[1]
+            if match is not None:
+                dtype, shape, known_size = known
+                shard, size = match.groups()
+                if size == known_size and (shard is None or shard[0] < self.shards):
+                    return dtype, shape
         entry = self[key]
         width = DTYPE_BYTES.get(entry.dtype)
         head = value[:stop]

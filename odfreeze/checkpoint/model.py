@@ -67,9 +67,8 @@ def model_variables(
     if by_name:
         ordered = sorted(found.items(), key=lambda item: natural(item[0]))
     elif names:
-        in_graph = {key: found[key] for key in names if key in found}
-        rest = {key: path for key, path in found.items() if key not in in_graph}
-        ordered = _together([*in_graph.items(), *rest.items()])
+        in_graph = [(key, found.pop(key)) for key in names if key in found]
+        ordered = _together([*in_graph, *found.items()])
     else:
         ordered = sorted(found.items(), key=lambda item: natural(item[1]))
     variables: list[Variable] = []
