@@ -68,12 +68,12 @@ def test_the_library_examples_run(demo):
 @pytest.mark.train
 def test_the_demo_contrasts_odfreeze_with_stock(demo):
     _, printed = demo
-    table = printed[printed.index("frozen values changed") :].splitlines()
+    table = printed[printed.rindex("frozen values changed  held") :].splitlines()
     assert re.fullmatch(r"odfreeze train, 01_head +0 of 178 +0 of 112", table[1])
     assert re.fullmatch(r"odfreeze train, 02_head_and_neck +0 of 156 +0 of 104", table[2])
     changed, _, frozen, moved, _, held = table[3].removeprefix("plain model_main_tf2").split()
     assert (frozen, held, moved) == ("178", "112", "112")
-    assert int(changed) >= 170
+    assert int(changed) > 160
 
 
 def test_the_readme_has_a_section_for_every_command():
