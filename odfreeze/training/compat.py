@@ -19,6 +19,7 @@ import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from odfreeze.errors import MissingDependencyError
 
@@ -234,6 +235,23 @@ def _supply_tensorflow_io() -> None:
     sys.modules["tensorflow_io"] = types.ModuleType("tensorflow_io")
 
 
+def _font_size_needed() -> bool:
+    return _version("pillow") >= (10,)
+
+
+def _restore_font_size() -> None:
+    from PIL import ImageFont
+
+    def getsize(font: Any, text: str) -> tuple[int, int]:
+        """Returns width and height in pixels, as Pillow's own did up to its version 9."""
+        right, bottom = font.getbbox(text)[2:]
+        return round(right), round(bottom)
+
+    for kind in (ImageFont.FreeTypeFont, ImageFont.ImageFont):
+        if not hasattr(kind, "getsize"):
+            kind.getsize = getsize
+
+
 #: All measures, in the order in which they must be applied.
 MEASURES: tuple[Measure, ...] = (
     Measure(
@@ -265,5 +283,11 @@ MEASURES: tuple[Measure, ...] = (
         "AttributeError: module 'tensorflow.python.ops.control_flow_ops' has no attribute 'case'",
         _control_flow_needed,
         _restore_control_flow_names,
+    ),
+    Measure(
+        "font-size",
+        "AttributeError: 'FreeTypeFont' object has no attribute 'getsize'",
+        _font_size_needed,
+        _restore_font_size,
     ),
 )

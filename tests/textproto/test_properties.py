@@ -239,7 +239,15 @@ def test_comments_on_lines_of_their_own_stay(text: str, change: tuple[str, str, 
     if not is_reachable(data, change) or change[2] in {"child", "nodes"}:
         return
     edited = apply_edits(data, edits_of(data, change))
-    assert own_comments(data) == own_comments(edited)
+    lost = own_comments(data) - own_comments(edited)
+    assert lost <= comments_within(data, change[1] + change[2])
+    assert own_comments(edited) <= own_comments(data)
+
+
+def test_a_comment_between_the_parts_of_a_string_goes_with_it() -> None:
+    data = b"raw: ''\n# inside\n''\n# outside\n"
+    edited = apply_edits(data, remove_field(parse(data), "raw"))
+    assert edited == b"# outside\n"
 
 
 @given(tidy(newline="\r\n"), changes())
@@ -266,6 +274,12 @@ def test_a_pattern_comes_back_as_it_was_typed(text: str, pattern: str) -> None:
 def own_comments(data: bytes) -> Counter[bytes]:
     lines = (line.strip() for line in data.split(b"\n"))
     return Counter(line for line in lines if line.startswith(b"#"))
+
+
+def comments_within(data: bytes, path: str) -> Counter[bytes]:
+    """Returns the comments between the parts of the values at a path."""
+    values = (found.value for found in find(parse(data), path))
+    return sum((own_comments(data[v.start : v.end]) for v in values), Counter[bytes]())
 
 
 def assert_same(ours: Any, theirs: Any) -> None:

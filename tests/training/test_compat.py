@@ -17,6 +17,7 @@ from odfreeze.training.compat import MEASURES, Measure, prepare
 from tests.conftest import ROOT
 
 NAMES = [measure.name for measure in MEASURES]
+NEWEST = set(NAMES) - {"tensorflow-io", "font-size"}
 
 
 def install(monkeypatch: pytest.MonkeyPatch, modules: set[str] = frozenset(), **versions: str):
@@ -43,10 +44,22 @@ def needed() -> set[str]:
         ({"tensorflow": "2.12.0", "protobuf": "3.20.3"}, {"control-flow-names"}),
         ({"tensorflow": "2.15.1", "protobuf": "4.25.3"}, {"control-flow-names", "proto-modules"}),
         ({"tensorflow_cpu": "2.15.1", "protobuf": "3.20.3"}, {"control-flow-names"}),
-        ({"tf_nightly": "2.22.0.dev20260101", "protobuf": "7.0.0"}, set(NAMES) - {"tensorflow-io"}),
-        ({"tensorflow": "2.21.0rc1", "protobuf": "7.0.0"}, set(NAMES) - {"tensorflow-io"}),
+        ({"tf_nightly": "2.22.0.dev20260101", "protobuf": "7.0.0"}, NEWEST),
+        ({"tensorflow": "2.21.0rc1", "protobuf": "7.0.0"}, NEWEST),
+        ({"tensorflow": "2.11.0", "protobuf": "3.20.3", "pillow": "9.5.0"}, set()),
+        ({"tensorflow": "2.11.0", "protobuf": "3.20.3", "pillow": "10.0.0"}, {"font-size"}),
     ),
-    ids=("2.8", "2.11", "2.12", "2.15", "2.15 cpu", "nightly", "2.21 candidate"),
+    ids=(
+        "2.8",
+        "2.11",
+        "2.12",
+        "2.15",
+        "2.15 cpu",
+        "nightly",
+        "2.21 candidate",
+        "pillow 9",
+        "pillow 10",
+    ),
 )
 def test_which_measures_an_installation_needs(monkeypatch, versions, names) -> None:
     install(monkeypatch, {"tensorflow_io"}, **versions)

@@ -99,7 +99,7 @@ def test_the_record_says_what_was_decided_and_with_what(staged_run):
     assert record.num_steps == 107
     assert record.start_step == 0
     assert record.fine_tune_checkpoint == str(staged_run.stages[0].last_checkpoint)
-    assert record.measures == ("proto-modules", "control-flow-names")
+    assert record.measures == ("proto-modules", "control-flow-names", "font-size")
     assert {"odfreeze", "python", "tensorflow", "protobuf"} <= record.versions.keys()
 
 
