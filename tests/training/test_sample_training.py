@@ -16,21 +16,22 @@ from tests.training.models import CENTERNET, CONFIGS, EFFICIENTDET, FASTER_RCNN,
 
 pytestmark = pytest.mark.train
 
-#: EfficientDet takes multiples of 128 pixels, and more than one.
-SIZE = 256
+#: Pixels; EfficientDet takes multiples of 128, and more than one.
+SIZES = {SSD: 128, EFFICIENTDET: 256, FASTER_RCNN: 128, CENTERNET: 128}
 
 
 def trained(name: str, folder: Path) -> TrainingResult:
-    data = write_shapes(folder / "data", "train", images=4, size=SIZE)
+    size = SIZES[name]
+    data = write_shapes(folder / "data", "train", images=4, size=size)
     config = PipelineConfig.read(CONFIGS / name)
     kind = config.meta_architecture
     resizer = f"model.{kind}.image_resizer"
     if config.get(f"{resizer}.fixed_shape_resizer"):
-        config = config.with_value(f"{resizer}.fixed_shape_resizer.height", SIZE)
-        config = config.with_value(f"{resizer}.fixed_shape_resizer.width", SIZE)
+        config = config.with_value(f"{resizer}.fixed_shape_resizer.height", size)
+        config = config.with_value(f"{resizer}.fixed_shape_resizer.width", size)
     else:
-        config = config.with_value(f"{resizer}.keep_aspect_ratio_resizer.min_dimension", SIZE)
-        config = config.with_value(f"{resizer}.keep_aspect_ratio_resizer.max_dimension", SIZE)
+        config = config.with_value(f"{resizer}.keep_aspect_ratio_resizer.min_dimension", size)
+        config = config.with_value(f"{resizer}.keep_aspect_ratio_resizer.max_dimension", size)
     config = config.with_value("train_input_reader.label_map_path", str(data.label_map))
     config = config.with_values(
         "train_input_reader.tf_record_input_reader.input_path", [str(data.records)]

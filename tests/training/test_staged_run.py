@@ -56,10 +56,11 @@ def test_stock_changes_what_the_same_config_freezes(workspace, staged_run, stock
     start, end = values(workspace.checkpoint), values(latest(stock_run))
     frozen, held = in_state(first, "frozen"), in_state(first, "held")
     assert changed(start, end, held) == held
-    # Stock updates each of them; of a few gammas and betas the update rounds to nothing.
-    scales = {path for path in frozen if path.endswith(("gamma", "beta"))}
-    assert changed(start, end, frozen - scales) == frozen - scales
-    assert len(changed(start, end, scales)) > 0.9 * len(scales)
+    backbone = {path for path in frozen if "/classification_backbone/" in path}
+    kernels = {path for path in backbone if path.endswith("kernel")}
+    assert changed(start, end, kernels) == kernels
+    # Stock updates them all; of the coarsest level, one pixel here, some updates round to nothing.
+    assert len(changed(start, end, frozen)) > 0.95 * len(frozen)
 
 
 def test_stock_takes_a_hundred_steps_where_forty_were_asked_for(stock_run):
