@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from odfreeze.errors import Place
+
+if TYPE_CHECKING:
+    from odfreeze.textproto import Edit
 
 __all__ = ["Finding", "Severity", "in_order"]
 
@@ -21,17 +24,20 @@ class Finding:
 
     Attributes:
       code: ``ODF`` and three digits, stable between versions: 1xx the config's text, 2xx the
-        patterns and what they select, 3xx the checkpoint.
+        patterns and what they select, 3xx the checkpoint, 4xx the schedule, 5xx the data, 6xx the
+        run's directory, 7xx the environment.
       severity: ``error`` is refused by training, ``warning`` is likely not what was
         meant, ``info`` is good to know.
       message: What is so, why it matters, and what to do.
       place: Where in the config, or None when it is about no place in it.
+      edits: What mends it in the config's bytes, where that is safe; else empty.
     """
 
     code: str
     severity: Severity
     message: str
     place: Place | None = None
+    edits: tuple[Edit, ...] = ()
 
     def to_json(self) -> dict[str, str | int | None]:
         """Returns code, severity, message, line and column (null without a place)."""

@@ -22,7 +22,7 @@ from odfreeze.selection import FrozenBatchNorm, Pattern, PatternField, Selection
 if TYPE_CHECKING:
     from odfreeze.pipeline import PipelineConfig
 
-__all__ = ["Preview", "preview"]
+__all__ = ["Preview", "case_of", "preview"]
 
 _FIELDS: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_variables")
 
@@ -138,41 +138,62 @@ def _preview(
         config = PipelineConfig.read(config)
     patterns = _patterns(config, freeze_variables, update_trainable_variables)
     with _open(config, checkpoint) as source:
-        selection = select(
-            source.variables,
-            patterns,
-            frozen_batch_norm=frozen_batch_norm,
-            config_holds=config.holds_statistic,
-        )
-        kind = config.fine_tune_checkpoint_type or "classification"
-        given = restore(
-            source.variables,
-            kind,
-            config.meta_architecture,
-            object_based=source.format == "object",
-        )
-        case = Case(
-            selection=selection,
-            restore=given,
-            meta_architecture=config.meta_architecture,
-            checkpoint_type=kind,
-            type_place=_place(config, "fine_tune_checkpoint_type")
-            or _place(config, "fine_tune_checkpoint"),
-            names_missing=source.names_missing,
-            frozen_batch_norm=frozen_batch_norm,
-            document=config.document,
-        )
+        case = case_of(config, source, frozen_batch_norm, patterns)
         return Preview(
             config=config.file,
             checkpoint=source.path,
             resolution=source.resolution,
-            checkpoint_type=kind,
+            checkpoint_type=case.checkpoint_type,
             meta_architecture=config.meta_architecture,
             names_missing=source.names_missing,
-            selection=selection,
-            restored=given.restored,
+            selection=case.selection,
+            restored=case.restore.restored,
             findings=findings_of(case),
         )
+
+
+def case_of(
+    config: PipelineConfig,
+    source: Checkpoint,
+    frozen_batch_norm: FrozenBatchNorm = "hold",
+    patterns: Sequence[Pattern] | None = None,
+) -> Case:
+    """Returns what rules look at: a config's patterns on the variables of a checkpoint.
+
+    Args:
+      config: The config.
+      source: The checkpoint.
+      frozen_batch_norm: As for `preview`.
+      patterns: Taken in place of the config's.
+
+    Raises:
+      PatternError: A pattern is no regular expression, or takes too long.
+      CheckpointError: The checkpoint's graph cannot be read.
+    """
+    selection = select(
+        source.variables,
+        _patterns(config, None, None) if patterns is None else patterns,
+        frozen_batch_norm=frozen_batch_norm,
+        config_holds=config.holds_statistic,
+    )
+    kind = config.fine_tune_checkpoint_type or "classification"
+    given = restore(
+        source.variables,
+        kind,
+        config.meta_architecture,
+        object_based=source.format == "object",
+    )
+    return Case(
+        selection=selection,
+        restore=given,
+        meta_architecture=config.meta_architecture,
+        checkpoint_type=kind,
+        type_place=_place(config, "fine_tune_checkpoint_type")
+        or _place(config, "fine_tune_checkpoint"),
+        names_missing=source.names_missing,
+        frozen_batch_norm=frozen_batch_norm,
+        document=config.document,
+    )
 
 
 def _open(config: PipelineConfig, checkpoint: str | os.PathLike[str] | None) -> Checkpoint:

@@ -1,0 +1,184 @@
+"""A pipeline.config under check, and what its paths lead to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from odfreeze.errors import OdfreezeError, Place, TextProtoError
+from odfreeze.textproto import Message, Occurrence, last
+
+if TYPE_CHECKING:
+    from odfreeze.check.case import Case
+    from odfreeze.checkpoint import Checkpoint
+    from odfreeze.pipeline import PipelineConfig
+    from odfreeze.selection import FrozenBatchNorm
+
+__all__ = ["RunFlags", "Subject"]
+
+Plain = str | int | float | bool
+_Value = TypeVar("_Value", str, int, float, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFlags:
+    """How a config is going to be run, as far as it is known: flags of ``model_main_tf2``.
+
+    Attributes:
+      model_dir: The run's directory, or None.
+      num_train_steps: Steps in place of the config's, or None.
+      checkpoint_every_n: Steps between checkpoints.
+      num_replicas: Replicas that share a batch, or None when that is not known.
+      use_tpu: Whether it runs on a TPU.
+      frozen_batch_norm: ``hold`` or ``update``, of ``odfreeze train``.
+      is_enforced: Whether ``odfreeze train`` runs it, which honours the patterns.
+    """
+
+    model_dir: str | None = None
+    num_train_steps: int | None = None
+    checkpoint_every_n: int = 1000
+    num_replicas: int | None = None
+    use_tpu: bool = False
+    frozen_batch_norm: FrozenBatchNorm = "hold"
+    is_enforced: bool = False
+
+
+class Subject:
+    """A config under check; what its paths lead to is read when it is first asked for.
+
+    Reading never raises: a value of the wrong type, or a checkpoint that cannot be read, is
+    None here, and a finding of the rule whose business it is.
+
+    Attributes:
+      config: The config.
+      flags: How it is going to be run.
+    """
+
+    def __init__(self, config: PipelineConfig, flags: RunFlags | None = None) -> None:
+        """Takes the config, and how it is going to be run."""
+        self.config = config
+        self.flags = flags or RunFlags()
+
+    # --- values -----------------------------------------------------------------
+
+    def occurrence(self, path: str) -> Occurrence | None:
+        """Returns the value that counts at a dotted path with its place, None for none."""
+        try:
+            return last(self.config.document, path)
+        except TextProtoError:
+            return None
+
+    def has(self, path: str) -> bool:
+        """Whether something is written at a dotted path."""
+        return self.occurrence(path) is not None
+
+    def place(self, *paths: str) -> Place | None:
+        """Returns where the first of these paths that is written stands: the field's name.
+
+        Give the parents behind a path for a finding about what is not written.
+        """
+        for path in paths:
+            found = self.occurrence(path)
+            if found is not None:
+                return found.field.place
+        return None
+
+    def text(self, path: str) -> str | None:
+        """Returns the string, or the name of the enum value, written at a path; else None."""
+        found = self.occurrence(path)
+        if found is None or isinstance(found.value, Message):
+            return None
+        if found.value.kind == "identifier":
+            return found.value.text
+        return self._read(found.value.as_str)
+
+    def integer(self, path: str, default: int | None = None) -> int | None:
+        """Returns the integer written at a path, else the default."""
+        found = self.occurrence(path)
+        if found is None or isinstance(found.value, Message):
+            return default
+        return self._read(found.value.as_int)
+
+    def number(self, path: str, default: float | None = None) -> float | None:
+        """Returns the number written at a path, else the default."""
+        found = self.occurrence(path)
+        if found is None or isinstance(found.value, Message):
+            return default
+        return self._read(found.value.as_float)
+
+    def flag(self, path: str, default: bool = False) -> bool:
+        """Returns the bool written at a path, else the default."""
+        found = self.occurrence(path)
+        if found is None or isinstance(found.value, Message):
+            return default
+        value = self._read(found.value.as_bool)
+        return default if value is None else value
+
+    @staticmethod
+    def _read(read: Callable[[], _Value]) -> _Value | None:
+        try:
+            return read()
+        except TextProtoError:
+            return None
+
+    # --- the checkpoint to start from ---------------------------------------------
+
+    @functools.cached_property
+    def _opened(self) -> tuple[Checkpoint | None, OdfreezeError | None]:
+        path = self.text("train_config.fine_tune_checkpoint")
+        if not path:
+            return None, None
+        from odfreeze.checkpoint import Checkpoint
+
+        try:
+            return Checkpoint.open(path), None
+        except OdfreezeError as error:
+            return None, error
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The fine_tune_checkpoint; None where there is none, or none that can be read."""
+        return self._opened[0]
+
+    @property
+    def checkpoint_error(self) -> OdfreezeError | None:
+        """Why the fine_tune_checkpoint cannot be read; None where it can, or none is named."""
+        return self._opened[1]
+
+    @functools.cached_property
+    def case(self) -> Case | None:
+        """What the patterns make of the checkpoint; None where they cannot be held against it."""
+        if self.checkpoint is None:
+            return None
+        from odfreeze.preview import case_of
+
+        try:
+            return case_of(self.config, self.checkpoint, self.flags.frozen_batch_norm)
+        except OdfreezeError:
+            return None
+
+    # --- the run's directory --------------------------------------------------------
+
+    @functools.cached_property
+    def run_checkpoint(self) -> Checkpoint | None:
+        """The checkpoint that a run in ``flags.model_dir`` would go on from; None for none."""
+        if not self.flags.model_dir:
+            return None
+        from odfreeze.checkpoint import Checkpoint
+
+        try:
+            return Checkpoint.open(self.flags.model_dir)
+        except OdfreezeError:
+            return None
+
+    # --- the end --------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Closes the files that were opened."""
+        for name in ("_opened", "run_checkpoint"):
+            found = self.__dict__.pop(name, None)
+            opened = found[0] if isinstance(found, tuple) else found
+            if opened is not None:
+                opened.close()
