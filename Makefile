@@ -48,9 +48,13 @@ format: $(DEV)/complete
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
+# One descriptor set for each folder of protos/, without comments and places.
 protos: $(DEV)/complete
-	$(DEV)/bin/python -m grpc_tools.protoc -Iprotos --include_imports \
-	  --descriptor_set_out=odfreeze/schema/plan.binpb odfreeze/plan.proto
+	cd protos && ../$(DEV)/bin/python -m grpc_tools.protoc -I. --include_imports \
+	  --descriptor_set_out=../odfreeze/schema/plan.binpb odfreeze/*.proto
+	cd protos && ../$(DEV)/bin/python -m grpc_tools.protoc -I. --include_imports \
+	  --descriptor_set_out=../odfreeze/schema/object_detection.binpb \
+	  object_detection/protos/*.proto
 
 benchmarks: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/preview.py

@@ -5,7 +5,20 @@ live in a descriptor pool of their own, so that an installed Object Detection AP
 registers messages of the same names, is no conflict.
 """
 
-from odfreeze.schema.pool import message_descriptor
+from odfreeze.schema.descriptors import is_map, is_repeated, is_required
+from odfreeze.schema.paths import PIPELINE, field_at
+from odfreeze.schema.pool import message_descriptor, serialized_files
 from odfreeze.schema.reader import Record, Value, read_message
 
-__all__ = ["Record", "Value", "message_descriptor", "read_message"]
+__all__ = [
+    "PIPELINE",
+    "Record",
+    "Value",
+    "field_at",
+    "is_map",
+    "is_repeated",
+    "is_required",
+    "message_descriptor",
+    "read_message",
+    "serialized_files",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from odfreeze.errors import ConfigError, Place, TextProtoError, suggest
+from odfreeze.schema.descriptors import is_repeated, is_required
 from odfreeze.schema.pool import message_descriptor
 from odfreeze.textproto import Document, Field, Message, Scalar
 
@@ -26,7 +27,6 @@ PlainValue: TypeAlias = "str | bytes | bool | int | float | Record"
 _INTEGER_BITS = {3: 64, 4: 64, 5: 32, 6: 64, 7: 32, 13: 32, 15: 32, 16: 64, 17: 32, 18: 64}
 _UNSIGNED = frozenset({4, 6, 7, 13})
 _FLOATS, _BOOL, _STRING, _BYTES, _ENUM, _MESSAGES = {1, 2}, 8, 9, 12, 14, {10, 11}
-_LABEL_REQUIRED, _LABEL_REPEATED = 2, 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ class Record:
         """
         described = self.descriptor.fields_by_name[name]
         values = self.fields.get(name, ())
-        if _is_repeated(described):
+        if is_repeated(described):
             return tuple(value.plain for value in values)
         if values:
             return values[0].plain
@@ -108,7 +108,7 @@ class Record:
         result: dict[str, Any] = {}
         for name, values in self.fields.items():
             plain = [v.plain.as_dict() if isinstance(v.plain, Record) else v.plain for v in values]
-            repeated = _is_repeated(self.descriptor.fields_by_name[name])
+            repeated = is_repeated(self.descriptor.fields_by_name[name])
             result[name] = plain if repeated else plain[0]
         return result
 
@@ -155,7 +155,7 @@ class _Reader:
                 described = known.get(one.name)
                 if described is None:
                     raise self._unknown(one, descriptor)
-                if not _is_repeated(described):
+                if not is_repeated(described):
                     self._singular(one, written)
                     self._oneof(one, described, of_oneof, written)
                 written.setdefault(one.name, []).extend((one, value) for value in one.values)
@@ -165,7 +165,7 @@ class _Reader:
             if found  # `name: []` writes nothing
         }
         for described in descriptor.fields:
-            if _is_required(described) and described.name not in fields:
+            if is_required(described) and described.name not in fields:
                 where = f" in {path.rstrip('.')}" if path else ""
                 raise self._error(
                     f"{described.name} is missing{where}; every {descriptor.name} needs it",
@@ -224,9 +224,9 @@ class _Reader:
         if described.type not in _MESSAGES:
             # All are checked, as a parser would, also those that a later one overrules.
             values = tuple(Value(self._scalar(node, described, path), node) for _, node in found)
-            return values if _is_repeated(described) else values[-1:]
+            return values if is_repeated(described) else values[-1:]
         messages = tuple(self._as_message(node, described) for _, node in found)
-        if not _is_repeated(described):
+        if not is_repeated(described):
             record = self.message(messages, described.message_type, f"{path}.")
             return (Value(record, messages[-1]),)
         return tuple(
@@ -291,14 +291,3 @@ class _Reader:
                 place=node.place,
             )
         return str(value.name)
-
-
-def _is_repeated(described: FieldDescriptor) -> bool:
-    # protobuf 7 has no `label`, before 6.31 there is no `is_repeated`.
-    known = getattr(described, "is_repeated", None)
-    return bool(described.label == _LABEL_REPEATED if known is None else known)
-
-
-def _is_required(described: FieldDescriptor) -> bool:
-    known = getattr(described, "is_required", None)
-    return bool(described.label == _LABEL_REQUIRED if known is None else known)

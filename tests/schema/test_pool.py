@@ -13,16 +13,21 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from odfreeze.errors import UnknownFieldError
-from odfreeze.schema import message_descriptor
+from odfreeze.schema import message_descriptor, serialized_files
 from odfreeze.schema.pool import DESCRIPTOR_SETS
 from tests.conftest import ROOT
 
 PROTOS = ROOT / "protos"
-SOURCES = {"plan.binpb": "odfreeze/plan.proto"}
+SOURCES = {
+    name: sorted(path.relative_to(PROTOS).as_posix() for path in (PROTOS / package).glob("*.proto"))
+    for name, package in (("plan", "odfreeze"), ("object_detection", "object_detection/protos"))
+}
 
 
 def test_every_descriptor_set_has_a_source() -> None:
     assert set(SOURCES) == set(DESCRIPTOR_SETS)
+    for name, sources in SOURCES.items():
+        assert sorted(serialized_files(name)) == sources
 
 
 @pytest.mark.parametrize("name", DESCRIPTOR_SETS)
@@ -31,8 +36,8 @@ def test_descriptor_set_is_what_its_source_compiles_to(name: str, tmp_path: Path
         pytest.skip("grpcio-tools is not installed")
     compiled = tmp_path / name
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", "--include_imports"]
-    subprocess.run([*command, f"--descriptor_set_out={compiled}", SOURCES[name]], check=True)
-    shipped = resources.files("odfreeze.schema").joinpath(name).read_bytes()
+    subprocess.run([*command, f"--descriptor_set_out={compiled}", *SOURCES[name]], check=True)
+    shipped = resources.files("odfreeze.schema").joinpath(f"{name}.binpb").read_bytes()
     assert FileDescriptorSet.FromString(shipped) == FileDescriptorSet.FromString(
         compiled.read_bytes()
     ), "protos/ has changed: run `make protos`"
