@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from odfreeze.pipeline import PipelineConfig
     from odfreeze.selection import FrozenBatchNorm
 
-__all__ = ["RunFlags", "Subject"]
+__all__ = ["RunFlags", "Subject", "is_placeholder"]
 
 Plain = str | int | float | bool
+#: What stands in published configs, and in copies of them, where a path is to be filled in;
+#: with an underscore for each slash, dash and blank.
+_PLACEHOLDERS = ("path_to_be_configured", "to_be_configured", "path_to_", "<path", "your_path")
+_AS_UNDERSCORE = str.maketrans("/\\- ", "____")
 _Value = TypeVar("_Value", str, int, float, bool)
 
 
@@ -43,6 +47,24 @@ class RunFlags:
     use_tpu: bool = False
     frozen_batch_norm: FrozenBatchNorm = "hold"
     is_enforced: bool = False
+
+
+def is_placeholder(text: str | None) -> bool:
+    """Whether a value is, or holds, what is there only to be filled in.
+
+    Such a value is one finding (ODF109); rules about what a path leads to skip it.
+
+    >>> is_placeholder("PATH_TO_BE_CONFIGURED/train.record"), is_placeholder("data/train.record")
+    (True, False)
+    """
+    if not text:
+        return False
+    plain = text.lower().translate(_AS_UNDERSCORE)
+    return any(
+        start == 0 or not plain[start - 1].isalnum()
+        for start in (plain.find(one) for one in _PLACEHOLDERS)
+        if start >= 0
+    )
 
 
 class Subject:
