@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKPOINT_TYPES", "SHORT_NAMES", "PipelineConfig"]
 
-_NO_NEWLINE = b"\n\\ No newline at end of file\n"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PipelineConfig:
@@ -332,14 +330,9 @@ class PipelineConfig:
 
     def diff(self, other: PipelineConfig) -> bytes:
         """Returns a unified diff from this config to another, b"" where they are equal."""
-        from difflib import diff_bytes, unified_diff
+        from odfreeze.text_diff import unified_diff
 
-        old, new = _lines(self.data), _lines(other.data)
-        name = self.file.encode("utf-8", "surrogateescape")
-        return b"".join(
-            line if line.endswith(b"\n") else line + _NO_NEWLINE
-            for line in diff_bytes(unified_diff, old, new, name, name)
-        )
+        return unified_diff(self.data, other.data, self.file)
 
     def write(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Writes the config atomically: the file is the old one or the whole new one.
@@ -392,9 +385,3 @@ class PipelineConfig:
 def _value(found: Occurrence) -> str | int | float | bool | Message:
     value = found.value
     return value if isinstance(value, Message) else value.as_python()
-
-
-def _lines(data: bytes) -> list[bytes]:
-    """Returns the lines with their endings; only a line feed ends one."""
-    *whole, rest = data.split(b"\n")
-    return [line + b"\n" for line in whole] + ([rest] if rest else [])

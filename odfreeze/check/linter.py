@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from odfreeze.check.ignores import covers, read_ignores
 from odfreeze.check.pages import check_codes
 from odfreeze.check.subject import RunFlags, Subject
-from odfreeze.errors import TextProtoError, UsageError
-from odfreeze.files import read_text_file
+from odfreeze.errors import OutputError, TextProtoError, UsageError
+from odfreeze.files import read_text_file, write_atomically
 from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.text_diff import unified_diff
 from odfreeze.textproto import apply_edits
 from odfreeze.textproto.tree import Source
 
-__all__ = ["Checked", "check_config", "find_configs", "fix_config"]
+__all__ = ["Checked", "check_config", "check_files", "find_configs", "fix_config"]
 
 #: Modules of this package whose ``RULES`` look at a whole config, in the order in which they run.
 _MODULES: tuple[str, ...] = ()
@@ -33,20 +34,40 @@ class Checked:
       file: The config, as it was given.
       findings: What was found, by line; what is about no line comes first.
       silenced: How many findings comments or ``ignore`` silenced.
-      config: The config as it was checked: with the fixes, after `fix_config`; None for a text
-        that cannot be parsed.
-      fixed: The findings that `fix_config` mended.
+      fixed: The findings that `fix_config` mended; their places are in the original, or for what
+        a fix brought to light in the text with that fix.
+      data: The text as it was checked: with the fixes, after `fix_config`.
+      original: The text as it was read.
     """
 
     file: str
     findings: tuple[Finding, ...]
-    silenced: int = 0
-    config: PipelineConfig | None = None
+    silenced: int
+    data: bytes
+    original: bytes
     fixed: tuple[Finding, ...] = ()
 
     def count(self, severity: str) -> int:
         """Returns how many findings have a severity."""
         return sum(finding.severity == severity for finding in self.findings)
+
+    def diff(self) -> bytes:
+        """Returns what the fixes change as a unified diff, b"" where they change nothing."""
+        return unified_diff(self.original, self.data, self.file)
+
+    def write(self) -> None:
+        """Writes the text with the fixes, atomically, where there are any.
+
+        Raises:
+          OutputError: The file has changed since it was read, or cannot be written.
+        """
+        if self.data == self.original:
+            return
+        if read_text_file(self.file) != self.original:
+            raise OutputError(
+                f"{self.file} has changed while it was checked; check it again", path=self.file
+            )
+        write_atomically(self.file, self.data)
 
 
 def check_config(
@@ -84,7 +105,7 @@ def fix_config(
 ) -> Checked:
     """Returns a config with what can be mended safely mended, and what is left to say.
 
-    Nothing is written: ``PipelineConfig.write`` of the result's ``config`` does that. Fixes are
+    Nothing is written: ``write`` of the result does that. Fixes are
     splices, so that every byte outside of them stays; one that overlaps another waits
     for the next round.
 
@@ -102,8 +123,35 @@ def fix_config(
         data = apply_edits(data, [edit for finding in chosen for edit in finding.edits])
         fixed += chosen
         checked = _checked(str(path), data, flags, select, ignore)
-    config = checked.config and PipelineConfig(checked.config.document, os.fspath(path), original)
-    return replace(checked, config=config, fixed=tuple(fixed))
+    return replace(checked, original=original, fixed=tuple(fixed))
+
+
+def check_files(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    flags: RunFlags | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    fix: bool = False,
+) -> tuple[Checked, ...]:
+    """Returns what is found in configs; as `check_config` and `fix_config`, for many of them.
+
+    Args:
+      paths: Configs, and directories to search for them.
+      flags: How they are going to be run.
+      select: As for `check_config`.
+      ignore: As for `check_config`.
+      fix: Whether to mend what can be mended safely; writes nothing.
+
+    Raises:
+      ConfigError: A file cannot be read.
+      RemotePathError: A file is not on this machine.
+      UsageError: There is no config in a directory, or no such code.
+    """
+    work = fix_config if fix else check_config
+    return tuple(
+        work(file, flags=flags, select=select, ignore=ignore) for file in find_configs(paths)
+    )
 
 
 def find_configs(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
@@ -140,7 +188,6 @@ def _files_below(directory: str) -> Iterable[tuple[str, str]]:
 def _checked(
     file: str, data: bytes, flags: RunFlags | None, select: Sequence[str], ignore: Sequence[str]
 ) -> Checked:
-    config = None
     try:
         config = PipelineConfig.parse(data, file)
     except TextProtoError as error:
@@ -149,7 +196,7 @@ def _checked(
         found = list(findings_of_text(data, file, error))
     else:
         found = _found(Subject(config, flags))
-    return _sifted(file, data, config, found, select, ignore)
+    return _sifted(file, data, found, select, ignore)
 
 
 def _found(subject: Subject) -> list[Finding]:
@@ -168,7 +215,6 @@ def _found(subject: Subject) -> list[Finding]:
 def _sifted(
     file: str,
     data: bytes,
-    config: PipelineConfig | None,
     found: list[Finding],
     select: Sequence[str],
     ignore: Sequence[str],
@@ -189,7 +235,7 @@ def _sifted(
         if not covers(ignore, f.code) and not any(comment.silences(f) for comment in ignores)
     ]
     kept.sort(key=lambda f: (f.place.line, f.place.column, f.code) if f.place else (0, 0, f.code))
-    return Checked(file, tuple(kept), len(asked) - len(kept), config)
+    return Checked(file, tuple(kept), len(asked) - len(kept), data, data)
 
 
 def _disjoint(findings: Iterable[Finding]) -> list[Finding]:

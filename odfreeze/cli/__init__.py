@@ -22,6 +22,8 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 COMMANDS: dict[str, str] = {
     "preview": "show which variables each pattern matches, from the checkpoint alone",
     "set": "rewrite fields of a pipeline.config and not one byte else",
+    "check": "find what is wrong in a config before anything runs; --fix mends it",
+    "explain": "tell what a finding's code means: what stock does, why, the cure",
     "stage": "write the configs of a staged fine-tuning",
     "train": "train with the real OD API, the freezing enforced, then verify",
     "verify": "prove that frozen values did not change by one bit",
