@@ -145,6 +145,28 @@ class Subject:
         except TextProtoError:
             return None
 
+    # --- the model ------------------------------------------------------------------
+
+    @functools.cached_property
+    def meta_architecture(self) -> str | None:
+        """Name of the message that is set in ``model``; None where none is."""
+        try:
+            return self.config.meta_architecture
+        except TextProtoError:
+            return None
+
+    @property
+    def extractor_type(self) -> str | None:
+        """The feature extractor's type as it is written; None where none is."""
+        return self.text(f"model.{self.meta_architecture or 'ssd'}.feature_extractor.type")
+
+    @property
+    def is_tf1(self) -> bool:
+        """Whether the model can only be built with TF1, which is one finding (ODF112)."""
+        from odfreeze.check.architecture import is_tf1_extractor
+
+        return is_tf1_extractor(self.extractor_type)
+
     # --- the checkpoint to start from ---------------------------------------------
 
     @functools.cached_property
