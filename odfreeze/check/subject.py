@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from odfreeze.errors import OdfreezeError, Place, TextProtoError
-from odfreeze.textproto import Message, Occurrence, last
+from odfreeze.errors import OdfreezeError, PatternError, Place, TextProtoError
+from odfreeze.textproto import Message, Occurrence, find, last
+from odfreeze.train_fields import PATTERN_FIELDS
 
 if TYPE_CHECKING:
     from odfreeze.check.case import Case
     from odfreeze.checkpoint import Checkpoint
     from odfreeze.pipeline import PipelineConfig
-    from odfreeze.selection import FrozenBatchNorm
+    from odfreeze.selection import FrozenBatchNorm, Pattern
 
 __all__ = ["RunFlags", "Subject", "is_placeholder"]
 
@@ -23,6 +24,11 @@ Plain = str | int | float | bool
 #: with an underscore for each slash, dash and blank.
 _PLACEHOLDERS = ("path_to_be_configured", "to_be_configured", "path_to_", "<path", "your_path")
 _AS_UNDERSCORE = str.maketrans("/\\- ", "____")
+#: Names as long as models have them, to find out whether a pattern comes to an end.
+_TYPICAL_NAMES = (
+    "WeightSharedConvolutionalBoxPredictor/BoxPredictionTower/conv2d_0/BatchNorm/feature_0/beta",
+    "EfficientDet-D0/bifpn/node_02/1_dn_lvl_6/input_0_up_lvl_5/1x1_pre_sample/conv/kernel",
+)
 _Value = TypeVar("_Value", str, int, float, bool)
 
 
@@ -91,6 +97,13 @@ class Subject:
             return last(self.config.document, path)
         except TextProtoError:
             return None
+
+    def occurrences(self, path: str) -> tuple[Occurrence, ...]:
+        """Returns every value at a dotted path in file order, () for none."""
+        try:
+            return find(self.config.document, path)
+        except TextProtoError:
+            return ()
 
     def has(self, path: str) -> bool:
         """Whether something is written at a dotted path."""
@@ -191,17 +204,55 @@ class Subject:
         """Why the fine_tune_checkpoint cannot be read; None where it can, or none is named."""
         return self._opened[1]
 
-    @functools.cached_property
-    def case(self) -> Case | None:
-        """What the patterns make of the checkpoint; None where they cannot be held against it."""
-        if self.checkpoint is None:
-            return None
-        from odfreeze.preview import case_of
+    # --- the patterns ---------------------------------------------------------------
 
-        try:
-            return case_of(self.config, self.checkpoint, self.flags.frozen_batch_norm)
-        except OdfreezeError:
-            return None
+    @functools.cached_property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The patterns of both fields, ``freeze_variables`` first; none that is no string."""
+        from odfreeze.selection import Pattern
+
+        found: list[Pattern] = []
+        for field in PATTERN_FIELDS:
+            for one in self.occurrences(f"train_config.{field}"):
+                text = None if isinstance(one.value, Message) else self._read(one.value.as_str)
+                if text is not None:
+                    found.append(Pattern(field, text, one.place))
+        return tuple(found)
+
+    @property
+    def pattern_errors(self) -> tuple[PatternError, ...]:
+        """Why patterns cannot be used: no regular expression, or one that takes too long."""
+        return self._judged[1]
+
+    @property
+    def case(self) -> Case | None:
+        """What the usable patterns make of the checkpoint; None where no checkpoint is read."""
+        return self._judged[0]
+
+    @functools.cached_property
+    def _judged(self) -> tuple[Case | None, tuple[PatternError, ...]]:
+        """Holds the patterns against the checkpoint, without those that cannot be used."""
+        usable, errors = self.patterns, list[PatternError]()
+        while True:
+            try:
+                return self._case_with(usable), tuple(errors)
+            except PatternError as error:
+                errors.append(error)
+                usable = tuple(p for p in usable if p.text != error.pattern)
+            except OdfreezeError:
+                return None, tuple(errors)
+
+    def _case_with(self, patterns: Sequence[Pattern]) -> Case | None:
+        from odfreeze.preview import case_of
+        from odfreeze.selection import match_columns
+        from odfreeze.variables import Variable
+
+        if self.checkpoint is not None:
+            hold = self.flags.frozen_batch_norm
+            return case_of(self.config, self.checkpoint, hold, patterns)
+        typical = [Variable(name, f"model/{name}", (1,), "float32") for name in _TYPICAL_NAMES]
+        match_columns(typical, patterns)
+        return None
 
     # --- the run's directory --------------------------------------------------------
 
