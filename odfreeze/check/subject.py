@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from odfreeze.errors import OdfreezeError, PatternError, Place, TextProtoError
-from odfreeze.textproto import Message, Occurrence, find, last
+from odfreeze.textproto import Message, Occurrence, find, last, last_set
 from odfreeze.train_fields import PATTERN_FIELDS
 
 if TYPE_CHECKING:
@@ -104,6 +104,16 @@ class Subject:
             return find(self.config.document, path)
         except TextProtoError:
             return ()
+
+    def member(self, path: str) -> Occurrence | None:
+        """Returns the message that counts of those in the message at a path; None for none.
+
+        That of a oneof, such as the optimizer's kind in ``train_config.optimizer``.
+        """
+        try:
+            return last_set(self.config.document, path)
+        except TextProtoError:
+            return None
 
     def has(self, path: str) -> bool:
         """Whether something is written at a dotted path."""
