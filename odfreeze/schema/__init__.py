@@ -6,15 +6,18 @@ registers messages of the same names, is no conflict.
 """
 
 from odfreeze.schema.descriptors import is_map, is_repeated, is_required
+from odfreeze.schema.faults import Fault
 from odfreeze.schema.paths import PIPELINE, field_at
 from odfreeze.schema.pool import message_descriptor, serialized_files
-from odfreeze.schema.reader import Record, Value, read_message
+from odfreeze.schema.reader import Record, Value, find_faults, read_message
 
 __all__ = [
     "PIPELINE",
+    "Fault",
     "Record",
     "Value",
     "field_at",
+    "find_faults",
     "is_map",
     "is_repeated",
     "is_required",

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from odfreeze.errors import ConfigError, Place, TextProtoError, suggest
+from odfreeze.errors import ConfigError, Place, suggest
 from odfreeze.schema.descriptors import is_repeated, is_required
+from odfreeze.schema.faults import Fault, FaultKind
 from odfreeze.schema.pool import message_descriptor
+from odfreeze.schema.scalars import ENUM, MESSAGES, Misfit, read_scalar
 from odfreeze.textproto import Document, Field, Message, Scalar
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-__all__ = ["Duplicates", "Record", "Value", "read_message"]
+__all__ = ["Duplicates", "Record", "Value", "find_faults", "read_message"]
 
 #: What a field that may stand once and stands twice is: an error, or what protobuf's
 #: ``text_format.Merge`` makes of it (scalars: the last one counts, messages: merged; of a
 #: oneof: the last member).
 Duplicates = Literal["error", "last"]
 
-PlainValue: TypeAlias = "str | bytes | bool | int | float | Record"
+#: The messages that hold something, from the outermost, each as it is written and described.
+_Above: TypeAlias = "tuple[tuple[Message, Descriptor], ...]"
+#: A value of a field, with the field that it is written in.
+_Written: TypeAlias = "tuple[_Spot, Scalar | Message]"
 
-# google.protobuf.FieldDescriptor.TYPE_*, which are facts of descriptor.proto
-_INTEGER_BITS = {3: 64, 4: 64, 5: 32, 6: 64, 7: 32, 13: 32, 15: 32, 16: 64, 17: 32, 18: 64}
-_UNSIGNED = frozenset({4, 6, 7, 13})
-_FLOATS, _BOOL, _STRING, _BYTES, _ENUM, _MESSAGES = {1, 2}, 8, 9, 12, 14, {10, 11}
+PlainValue: TypeAlias = "str | bytes | bool | int | float | Record"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +89,9 @@ class Record:
             return tuple(value.plain for value in values)
         if values:
             return values[0].plain
-        if described.type in _MESSAGES:
+        if described.type in MESSAGES:
             return None
-        if described.type == _ENUM:
+        if described.type == ENUM:
             return described.enum_type.values_by_number[described.default_value].name
         return described.default_value
 
@@ -134,160 +136,227 @@ def read_message(
         value of the wrong type or out of its range, duplicate, or missing required field.
       UnknownFieldError: The schemas have no such message.
     """
+    overruled = {"duplicate", "oneof"} if duplicates == "last" else set()
+
+    def refuse(fault: Fault) -> None:
+        if fault.kind not in overruled:
+            raise error(fault.message, place=fault.place)
+
+    return _read(document, message, refuse)
+
+
+def find_faults(document: Document, message: str | Descriptor) -> tuple[Fault, ...]:
+    """Returns everything in a document that does not fit a message of a schema, in file order.
+
+    What stands inside an unknown field is not looked at.
+
+    Args:
+      document: A parsed text proto.
+      message: As `read_message`.
+
+    Raises:
+      UnknownFieldError: The schemas have no such message.
+
+    >>> from odfreeze.schema import PIPELINE
+    >>> from odfreeze.textproto import parse
+    >>> text = parse(b"train_config { num_step: 1 batch_size: 1e2 }")
+    >>> [(fault.kind, fault.path) for fault in find_faults(text, PIPELINE)]
+    [('unknown_field', 'train_config.num_step'), ('wrong_type', 'train_config.batch_size')]
+    """
+    faults: list[Fault] = []
+    _read(document, message, faults.append)
+    return tuple(sorted(faults, key=lambda fault: (fault.place.line, fault.place.column)))
+
+
+def _read(document: Document, message: str | Descriptor, report: Callable[[Fault], None]) -> Record:
     descriptor = message_descriptor(message) if isinstance(message, str) else message
-    return _Reader(error, duplicates).message((document.root,), descriptor, "")
+    return _Reader(report).message((document.root,), descriptor, "", ())
 
 
 class _Reader:
-    """Walks the tree; carries what to raise and how to take duplicates."""
+    """Walks the tree; tells of each fault and goes on without what is at fault."""
 
-    def __init__(self, error: type[ConfigError], duplicates: Duplicates) -> None:
-        self._error = error
-        self._duplicates = duplicates
+    def __init__(self, report: Callable[[Fault], None]) -> None:
+        self._report = report
 
-    def message(self, pieces: tuple[Message, ...], descriptor: Descriptor, path: str) -> Record:
+    def message(
+        self, pieces: tuple[Message, ...], descriptor: Descriptor, path: str, above: _Above
+    ) -> Record:
         """Reads a message that is written in one or several pieces."""
         known = descriptor.fields_by_name
-        written: dict[str, list[tuple[Field, Scalar | Message]]] = {}
-        of_oneof: dict[str, tuple[str, Field]] = {}
+        written: dict[str, list[_Written]] = {}
+        of_oneof: dict[str, Field] = {}
         for piece in pieces:
+            holders = (*above, (piece, descriptor))
             for one in piece.fields:
                 described = known.get(one.name)
+                place = _Spot(f"{path}{one.name}", holders, one, described)
                 if described is None:
-                    raise self._unknown(one, descriptor)
+                    self._unknown(place)
+                    continue
                 if not is_repeated(described):
-                    self._singular(one, written)
-                    self._oneof(one, described, of_oneof, written)
-                written.setdefault(one.name, []).extend((one, value) for value in one.values)
+                    if one.is_list:
+                        self._wrong(
+                            place, f"{one.name} holds one value, not a list; drop the brackets"
+                        )
+                        continue
+                    self._singular(place, written)
+                    self._oneof(place, described, of_oneof, written)
+                written.setdefault(one.name, []).extend((place, value) for value in one.values)
         fields = {
-            name: self._values(found, known[name], f"{path}{name}")
+            name: values
             for name, found in written.items()
-            if found  # `name: []` writes nothing
+            if (values := self._values(found, known[name], f"{path}{name}"))
         }
         for described in descriptor.fields:
-            if is_required(described) and described.name not in fields:
+            if is_required(described) and described.name not in written:
                 where = f" in {path.rstrip('.')}" if path else ""
-                raise self._error(
-                    f"{described.name} is missing{where}; every {descriptor.name} needs it",
-                    place=pieces[-1].place,
+                self._report(
+                    Fault(
+                        "missing",
+                        f"{described.name} is missing{where}; every {descriptor.name} needs it",
+                        pieces[-1].place,
+                        f"{path}{described.name}",
+                        descriptor,
+                        described,
+                        above=(*above, (pieces[-1], descriptor)),
+                    )
                 )
         return Record(descriptor.full_name, pieces[-1], fields, descriptor)
 
-    def _unknown(self, one: Field, descriptor: Descriptor) -> ConfigError:
-        names = [described.name for described in descriptor.fields]
-        hint = suggest(one.name, names) or f"; it has {', '.join(names) or 'no fields'}"
-        return self._error(f"{descriptor.name} has no field {one.name!r}{hint}", place=one.place)
+    def _unknown(self, spot: _Spot) -> None:
+        names = [described.name for described in spot.owner.fields]
+        name = spot.written.name
+        hint = suggest(name, names) or f"; it has {', '.join(names) or 'no fields'}"
+        self._report(spot.fault("unknown_field", f"{spot.owner.name} has no field {name!r}{hint}"))
 
-    def _singular(
-        self, one: Field, written: dict[str, list[tuple[Field, Scalar | Message]]]
-    ) -> None:
-        """Refuses a list for a field that holds one value, and a second value where asked to."""
-        if one.is_list:
-            raise self._error(
-                f"{one.name} holds one value, not a list; drop the brackets", place=one.place
-            )
-        before = written.get(one.name)
-        if before and self._duplicates == "error":
-            raise self._error(
-                f"{one.name} is written a second time (first in line {before[0][0].place.line});"
-                " keep one of them",
-                place=one.place,
+    def _wrong(self, spot: _Spot, message: str, value: Scalar | Message | None = None) -> None:
+        self._report(spot.fault("wrong_type", message, value))
+
+    def _singular(self, spot: _Spot, written: dict[str, list[_Written]]) -> None:
+        """Tells of a second value."""
+        one, found = spot.written, written.get(spot.written.name)
+        if found:
+            before = found[0][0].written
+            self._report(
+                spot.fault(
+                    "duplicate",
+                    f"{one.name} is written a second time (first in line {before.place.line});"
+                    " keep one of them",
+                    before=found[-1][0].written,
+                )
             )
 
     def _oneof(
         self,
-        one: Field,
+        spot: _Spot,
         described: FieldDescriptor,
-        of_oneof: dict[str, tuple[str, Field]],
-        written: dict[str, list[tuple[Field, Scalar | Message]]],
+        of_oneof: dict[str, Field],
+        written: dict[str, list[_Written]],
     ) -> None:
-        oneof = described.containing_oneof
+        oneof, one = described.containing_oneof, spot.written
         if oneof is None:
             return
-        name, before = of_oneof.get(oneof.name, (one.name, one))
-        if name != one.name:
-            if self._duplicates == "error":
-                raise self._error(
-                    f"{one.name} cannot stand beside {name} (line {before.place.line}): only one"
-                    f" of {', '.join(member.name for member in oneof.fields)} counts; keep one",
-                    place=one.place,
+        before = of_oneof.get(oneof.name, one)
+        if before.name != one.name:
+            self._report(
+                spot.fault(
+                    "oneof",
+                    f"{one.name} cannot stand beside {before.name} (line {before.place.line}): "
+                    f"only one of {', '.join(m.name for m in oneof.fields)} counts; keep one",
+                    before=before,
                 )
-            del written[name]
-        of_oneof[oneof.name] = (one.name, one)
+            )
+            # A parser checks them too, before it drops them.
+            overruled = written.pop(before.name)
+            path = spot.path[: -len(one.name)] + before.name
+            self._values(overruled, spot.owner.fields_by_name[before.name], path)
+        of_oneof[oneof.name] = one
 
     def _values(
-        self,
-        found: list[tuple[Field, Scalar | Message]],
-        described: FieldDescriptor,
-        path: str,
+        self, found: list[_Written], described: FieldDescriptor, path: str
     ) -> tuple[Value, ...]:
-        if described.type not in _MESSAGES:
+        """Reads the values of a field; those at fault are left out."""
+        if described.type not in MESSAGES:
             # All are checked, as a parser would, also those that a later one overrules.
-            values = tuple(Value(self._scalar(node, described, path), node) for _, node in found)
+            values = tuple(
+                Value(plain, node)
+                for spot, node in found
+                if (plain := self._scalar(node, described, spot)) is not None
+            )
             return values if is_repeated(described) else values[-1:]
-        messages = tuple(self._as_message(node, described) for _, node in found)
+        messages = []
+        for spot, node in found:
+            if isinstance(node, Message):
+                messages.append((spot.holders, node))
+            else:
+                self._wrong(
+                    spot,
+                    f"{described.name} is a message: write {described.name} {{ … }} instead of "
+                    f"{node.text}",
+                    node,
+                )
+        if not messages:
+            return ()
         if not is_repeated(described):
-            record = self.message(messages, described.message_type, f"{path}.")
-            return (Value(record, messages[-1]),)
+            pieces = tuple(node for _, node in messages)
+            record = self.message(pieces, described.message_type, f"{path}.", messages[-1][0])
+            return (Value(record, pieces[-1]),)
         return tuple(
-            Value(self.message((one,), described.message_type, f"{path}[{index}]."), one)
-            for index, one in enumerate(messages)
+            Value(self.message((one,), described.message_type, f"{path}[{index}].", above), one)
+            for index, (above, one) in enumerate(messages)
         )
 
-    def _as_message(self, node: Scalar | Message, described: FieldDescriptor) -> Message:
+    def _scalar(
+        self, node: Scalar | Message, described: FieldDescriptor, spot: _Spot
+    ) -> PlainValue | None:
+        """Returns a single value, None for one at fault."""
         if isinstance(node, Message):
-            return node
-        raise self._error(
-            f"{described.name} is a message: write {described.name} {{ … }} instead of {node.text}",
-            place=node.place,
-        )
-
-    def _scalar(self, node: Scalar | Message, described: FieldDescriptor, path: str) -> PlainValue:
-        kind = described.type
-        if isinstance(node, Message):
-            raise self._error(
-                f"{path} holds a single value, not a message; write {described.name}: VALUE",
-                place=node.place,
+            self._wrong(
+                spot,
+                f"{spot.path} holds a single value, not a message; write {described.name}: VALUE",
+                node,
             )
+            return None
         try:
-            if kind in _INTEGER_BITS:
-                return self._integer(node, kind, path)
-            if kind in _FLOATS:
-                return node.as_float()
-            if kind == _BOOL:
-                return node.as_bool()
-            if kind == _STRING:
-                return node.as_str()
-            if kind == _BYTES:
-                return node.as_bytes()
-            return self._enum(node, described, path)
-        except TextProtoError as wrong:
-            raise self._error(f"{path}: {wrong.message}", place=wrong.place) from None
+            return read_scalar(node, described, spot.path)
+        except Misfit as misfit:
+            self._report(spot.fault(misfit.kind, misfit.message, node))
+            return None
 
-    def _integer(self, node: Scalar, kind: int, path: str) -> int:
-        number = node.as_int()
-        bits = _INTEGER_BITS[kind]
-        low, high = (0, 2**bits - 1) if kind in _UNSIGNED else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-        high -= kind not in _UNSIGNED
-        if low <= number <= high:
-            return number
-        raise self._error(
-            f"{path} is {node.text}, outside {low} to {high}; give a number in that range",
-            place=node.place,
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spot:
+    """One field as it is written, and what it stands in."""
+
+    path: str
+    holders: _Above
+    written: Field
+    described: FieldDescriptor | None
+
+    @property
+    def owner(self) -> Descriptor:
+        """Descriptor of the message that it stands in."""
+        return self.holders[-1][1]
+
+    def fault(
+        self,
+        kind: FaultKind,
+        message: str,
+        value: Scalar | Message | None = None,
+        *,
+        before: Field | None = None,
+    ) -> Fault:
+        """Returns a fault of this field, at its value where it is about one."""
+        return Fault(
+            kind,
+            message,
+            self.written.place if value is None else value.place,
+            self.path,
+            self.owner,
+            self.described,
+            self.written,
+            value,
+            before,
+            self.holders,
         )
-
-    def _enum(self, node: Scalar, described: FieldDescriptor, path: str) -> str:
-        enum = described.enum_type
-        if node.kind == "integer":
-            value = enum.values_by_number.get(node.as_int())
-        else:
-            value = enum.values_by_name.get(node.as_identifier())
-        if value is None:
-            names = [one.name for one in enum.values]
-            near = suggest(node.text.upper(), names) or suggest(node.text, names)
-            raise self._error(
-                f"{path}: {enum.name} has no value {node.text}"
-                f"{near or '; it has ' + ', '.join(names)}",
-                place=node.place,
-            )
-        return str(value.name)

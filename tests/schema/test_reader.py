@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odfreeze.errors import ConfigError, PlanError
-from odfreeze.schema import Record, read_message
+from odfreeze.schema import Record, find_faults, read_message
 from odfreeze.textproto import parse
 
 SCALARS = {
@@ -308,3 +308,66 @@ class TestDuplicatesAsErrors:
     def test_repeated_fields_are_none(self) -> None:
         text = "an_int32s: 1 an_int32s: [2, 3] an_int32s: []"
         assert read(text, duplicates="error").as_dict() == {"an_int32s": [1, 2, 3]}
+
+
+def faults(text: str, name: str = "All") -> list[tuple[str, str, str]]:
+    found = find_faults(parse(text.encode(), "a.txt"), descriptor(name))
+    return [(fault.kind, fault.path, str(fault.place)[6:]) for fault in found]
+
+
+class TestAllFaults:
+    def test_all_are_found_in_one_go_in_file_order(self) -> None:
+        text = (
+            "a_bool: 3\nnope: 1\ncolor: PINK\nan_int32: 1e4\nan_uint32: -1\n"
+            "inners { a_bool: 1 a_bool: 0 }\nthis: 1 that { color: X }\ninner: 5"
+        )
+        assert faults(text) == [
+            ("wrong_type", "a_bool", "1:9"),
+            ("unknown_field", "nope", "2:1"),
+            ("unknown_value", "color", "3:8"),
+            ("wrong_type", "an_int32", "4:11"),
+            ("out_of_range", "an_uint32", "5:12"),
+            ("duplicate", "inners[0].a_bool", "6:20"),
+            ("oneof", "that", "7:9"),
+            ("unknown_value", "that.color", "7:23"),
+            ("wrong_type", "inner", "8:8"),
+        ]
+
+    def test_what_is_in_an_unknown_field_is_not_followed_up(self) -> None:
+        assert faults("nope { a_bol: 1 color: PINK }") == [("unknown_field", "nope", "1:1")]
+
+    def test_values_of_an_overruled_member_are_looked_at(self) -> None:
+        assert faults("that { color: X } this: 1") == [
+            ("unknown_value", "that.color", "1:15"),
+            ("oneof", "this", "1:19"),
+        ]
+
+    def test_missing_required_fields(self) -> None:
+        assert faults("strict { must: x }", "Strict") == [
+            ("missing", "must", "1:1"),
+            ("wrong_type", "strict.must", "1:16"),
+        ]
+
+    def test_a_fault_knows_what_it_stands_in(self) -> None:
+        text = "inners { }\ninners { inner { nope: 1 } inner { nope: 2 } }"
+        first, second, third = find_faults(parse(text.encode(), "a.txt"), descriptor())
+        assert [fault.path for fault in (first, second, third)] == [
+            "inners[1].inner.nope", "inners[1].inner", "inners[1].inner.nope",
+        ]  # fmt: skip
+        assert [owner.name for _, owner in third.above] == ["All", "All", "All"]
+        assert [str(message.place) for message, _ in first.above] == [
+            "a.txt:1:1", "a.txt:2:8", "a.txt:2:16",
+        ]  # fmt: skip
+        assert third.above[-1][0].place.column == 34
+
+    @settings(max_examples=30, deadline=None)
+    @given(messages())
+    def test_what_protobuf_prints_has_none(self, message: Any) -> None:
+        assert faults(text_format.MessageToString(message)) == []
+
+    @pytest.mark.parametrize("name", ERRORS)
+    def test_what_is_refused_is_found_at_the_same_place(self, name: str) -> None:
+        text, message = ERRORS[name]
+        found = find_faults(parse(text.encode(), "a.txt"), descriptor())
+        first = min(found, key=lambda fault: fault.kind == "duplicate")
+        assert message.startswith(f"{first.place}: {first.message}")
