@@ -39,6 +39,9 @@ def _reason(case: Case, pattern: Pattern, vocabulary: _Vocabulary) -> str:
             f"the checkpoint holds no names ({case.names_missing}), only object paths, which "
             f"patterns beginning with {PATH_PREFIX} are matched against"
         )
+    named = _part_named(case, pattern)
+    if named:
+        return named
     for text, by_path, why in _variants(pattern):
         subjects = case.object_paths if by_path else case.names
         found = search_bounded(text, subjects)
@@ -46,6 +49,20 @@ def _reason(case: Case, pattern: Pattern, vocabulary: _Vocabulary) -> str:
             hits = [s for s, hit in zip(subjects, found, strict=True) if hit]
             return f"{why} it would match {len(hits)} ({few(hits, 1)}): write {quoted(text)}"
     return _nearest(pattern, vocabulary)
+
+
+def _part_named(case: Case, pattern: Pattern) -> str:
+    """What selects the part of the model that the pattern seems to be written for, or ""."""
+    from odfreeze.check.parts import parts_meant, parts_of, words_for
+
+    for word, names in parts_meant(pattern.text):
+        if any(word in subject for subject in case.subjects(pattern)):
+            continue
+        parts = parts_of(case.selection.variables, names)
+        if parts:
+            where = "object path" if pattern.by_path else "name"
+            return f"no {where} here holds {word!r}: {words_for(parts)}"
+    return ""
 
 
 def _variants(pattern: Pattern) -> Iterator[tuple[str, bool, str]]:

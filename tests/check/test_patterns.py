@@ -20,9 +20,15 @@ NOTHING = "ODF201 warning 1: freeze_variables: '{}' matches none of 33 variables
          "(Conv1/kernel, …): write 'kernel'"),
         ("kernel:0$", "names are matched without their ':0' ending; without it it would match 8 "
          "(Conv1/kernel, …): write 'kernel$'"),
-        ("backbone", "it is matched against names; against object paths it would match 25 "
-         "(model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel, …): write "
-         "'(?#path)backbone'"),
+        ("backbone", "no name here holds 'backbone': '^(Conv|bn_|block_)' selects the backbone "
+         "(25 variables)"),
+        (".*Fpn/|box_head", "no name here holds 'Fpn': '^SSD/' selects the neck (1 variable)"),
+        ("FPN_box_head", "nearest to 'FPN_box_head' in the names: BoxHead"),
+        ("(?#path)mobilenet", "no object path here holds 'mobilenet': '^(Conv|bn_|block_)' selects "
+         "the backbone (25 variables)"),
+        ("layer_with_weights-0", "it is matched against names; against object paths it would "
+         "match 1 (model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel):"
+         " write '(?#path)layer_with_weights-0'"),
         ("(?#path)block_1_", "names are no object paths; matched against names it would match 5 "
          "(block_1_expand/kernel, …): write 'block_1_'"),
         ("^Tower", "without its anchor '^' it would match 5 (Predictor/Tower/conv2d_0/kernel, …): "
@@ -33,19 +39,21 @@ NOTHING = "ODF201 warning 1: freeze_variables: '{}' matches none of 33 variables
          "(Predictor/Tower/conv2d_0/kernel, …): write 'Tower'"),
         ("CONV1", "upper and lower case count; without regard to it it would match 5 "
          "(Conv1/kernel, …): write '(?i:CONV1)'"),
-        ("^_box_predictor", "against object paths, and without its anchor, it would match 7 "
-         "(model/_box_predictor/_tower/0/kernel, …): write '(?#path)_box_predictor'"),
+        ("^_tower", "against object paths, and without its anchor, it would match 1 "
+         "(model/_box_predictor/_tower/0/kernel): write '(?#path)_tower'"),
         (r"block_\\d+", "one backslash too many; with one less it would match 20 "
          r"(block_1_expand/kernel, …): write 'block_\d+'"),
         ("Predictr", "nearest to 'Predictr' in the names: Predictor"),
         ("blok_11_", "nearest to 'blok_11_' in the names: block_11, block_1, block_10"),
-        ("FeatureExtractor", "nearest to 'FeatureExtractor' in the object paths: "
-         "_feature_extractor, which a pattern sees after (?#path)"),
+        ("FeatureExtractor", "no name here holds 'FeatureExtractor': '^(Conv|bn_|block_)' selects "
+         "the backbone (25 variables)"),
+        ("classificationbone", "nearest to 'classificationbone' in the object paths: "
+         "classification_backbone, which a pattern sees after (?#path)"),
         ("zzz", "`odfreeze preview CONFIG --all` lists all names"),
         ("(?!)", "`odfreeze preview CONFIG --all` lists all names"),
     ],
-    ids=["colon-zero", "colon-zero-end", "path", "name", "start", "end", "both", "case",
-         "path-and-start", "backslash", "misspelt", "misspelt-block", "tf1-scope", "unknown",
+    ids=["colon-zero", "colon-zero-end", "part", "first-part", "no-part", "part-by-path", "path", "name", "start", "end", "both", "case",
+         "path-and-start", "backslash", "misspelt", "misspelt-block", "tf1-scope", "near", "unknown",
          "never"],
 )  # fmt: skip
 def test_a_pattern_that_matches_nothing_with_the_reason(text: str, reason: str) -> None:
