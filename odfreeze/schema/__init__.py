@@ -7,12 +7,15 @@ registers messages of the same names, is no conflict.
 
 from odfreeze.schema.descriptors import is_map, is_repeated, is_required
 from odfreeze.schema.faults import Fault
+from odfreeze.schema.later import LATER, RENAMED, with_later_names
 from odfreeze.schema.paths import PIPELINE, field_at
 from odfreeze.schema.pool import message_descriptor, serialized_files
 from odfreeze.schema.reader import Record, Value, find_faults, read_message
 
 __all__ = [
+    "LATER",
     "PIPELINE",
+    "RENAMED",
     "Fault",
     "Record",
     "Value",
@@ -24,4 +27,5 @@ __all__ = [
     "message_descriptor",
     "read_message",
     "serialized_files",
+    "with_later_names",
 ]
