@@ -21,6 +21,8 @@ _HOMES = {
         "RecordError", "RemotePathError", "SelectionMismatchError", "TextProtoError",
         "TrainingFailedError", "TrainingRefusedError", "UnknownFieldError", "UsageError",
     ),
+    "check.linter": ("Checked", "check_config", "fix_config"),
+    "check.subject": ("RunFlags",),
     "checkpoint": ("Checkpoint",),
     "findings": ("Finding",),
     "pipeline": ("PipelineConfig",),
@@ -37,6 +39,10 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from odfreeze.check.linter import Checked as Checked
+    from odfreeze.check.linter import check_config as check_config
+    from odfreeze.check.linter import fix_config as fix_config
+    from odfreeze.check.subject import RunFlags as RunFlags
     from odfreeze.checkpoint import Checkpoint as Checkpoint
     from odfreeze.errors import CheckpointCorruptError as CheckpointCorruptError
     from odfreeze.errors import CheckpointError as CheckpointError
