@@ -12,16 +12,20 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from odfreeze.errors import RecordError
 from odfreeze.files import refuse_remote, write_atomically
 from odfreeze.selection import STATES, FrozenBatchNorm, State
 
+if TYPE_CHECKING:
+    from odfreeze.pipeline import PipelineConfig
+
 __all__ = [
     "RECORD_VERSION",
     "RecordedVariable",
     "RunRecord",
+    "differing_identity",
     "digest",
     "read_record",
     "record_path",
@@ -188,6 +192,31 @@ def read_record(path: str | os.PathLike[str]) -> RunRecord:
             " baseline. Compare two checkpoints, or train again in another model_dir",
             path=name,
         ) from None
+
+
+def differing_identity(
+    record: RunRecord, config: PipelineConfig, frozen_batch_norm: FrozenBatchNorm
+) -> list[tuple[str, object, object]]:
+    """Returns what tells a run from the one that a config asks for: label, before, now.
+
+    Empty for the same run. The number of steps may differ: a run can be made longer.
+    """
+    rows: list[tuple[str, object, object]] = [
+        ("freeze_variables", record.freeze_variables, config.freeze_variables),
+        (
+            "update_trainable_variables",
+            record.update_trainable_variables,
+            config.update_trainable_variables,
+        ),
+        ("frozen_batch_norm", record.frozen_batch_norm, frozen_batch_norm),
+        ("fine_tune_checkpoint", record.fine_tune_checkpoint, config.fine_tune_checkpoint),
+        (
+            "fine_tune_checkpoint_type",
+            record.fine_tune_checkpoint_type,
+            config.fine_tune_checkpoint_type,
+        ),
+    ]
+    return [(what, before, now) for what, before, now in rows if before != now]
 
 
 def _record(data: object) -> RunRecord:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from odfreeze.check.case import Case
     from odfreeze.checkpoint import Checkpoint
     from odfreeze.pipeline import PipelineConfig
+    from odfreeze.schema import Fault
     from odfreeze.selection import FrozenBatchNorm, Pattern
 
 __all__ = ["RunFlags", "Subject", "is_placeholder"]
@@ -88,6 +89,22 @@ class Subject:
         """Takes the config, and how it is going to be run."""
         self.config = config
         self.flags = flags or RunFlags()
+
+    # --- the schema ---------------------------------------------------------------
+
+    @functools.cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """What in the config does not fit the schema, in file order."""
+        from odfreeze.schema import PIPELINE, find_faults
+
+        return find_faults(self.config.document, PIPELINE)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether nothing in the file is of a pipeline.config: one finding (ODF110)."""
+        fields = self.config.document.root.fields
+        unknown = {id(f.written) for f in self.faults if f.kind == "unknown_field"}
+        return bool(fields) and all(id(field) in unknown for field in fields)
 
     # --- values -----------------------------------------------------------------
 
@@ -268,13 +285,18 @@ class Subject:
 
     @functools.cached_property
     def run_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint that a run in ``flags.model_dir`` would go on from; None for none."""
+        """The checkpoint that a run in ``flags.model_dir`` would go on from; None for none.
+
+        It is the one that the directory's state file names: stock asks
+        ``tf.train.latest_checkpoint`` (model_lib_v2.py:624), which looks nowhere else.
+        """
         if not self.flags.model_dir:
             return None
-        from odfreeze.checkpoint import Checkpoint
+        from odfreeze.checkpoint import Checkpoint, named_in_state
 
+        named = named_in_state(self.flags.model_dir)
         try:
-            return Checkpoint.open(self.flags.model_dir)
+            return None if named is None else Checkpoint.open(f"{named}.index")
         except OdfreezeError:
             return None
 

@@ -11,7 +11,7 @@ Knows nothing of the text format, of patterns or of training.
 from __future__ import annotations
 
 from odfreeze.checkpoint.bundle import Entry
-from odfreeze.checkpoint.locate import latest, locate
+from odfreeze.checkpoint.locate import latest, locate, named_in_state
 from odfreeze.checkpoint.reader import Checkpoint
 
-__all__ = ["Checkpoint", "Entry", "latest", "locate"]
+__all__ = ["Checkpoint", "Entry", "latest", "locate", "named_in_state"]

@@ -15,7 +15,7 @@ from odfreeze.errors import (
     RemotePathError,
 )
 
-__all__ = ["latest", "locate"]
+__all__ = ["latest", "locate", "named_in_state"]
 
 #: A scheme such as gs:// or hdfs://; two letters or more, so that C:/ is none.
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+://"
@@ -75,6 +75,19 @@ def latest(directory: str | os.PathLike[str]) -> str | None:
     """
     found = _in_directory(os.fspath(directory))
     return found[0] if found else None
+
+
+def named_in_state(directory: str | os.PathLike[str]) -> str | None:
+    """Returns the prefix that a directory's state file names, where TensorFlow looks for it.
+
+    A relative one is below the directory; nothing need be there.
+
+    Returns:
+      The prefix, or None where there is no state file, or none that names a checkpoint.
+    """
+    folder = os.fspath(directory)
+    named = _state_path(os.path.join(folder, "checkpoint"))
+    return os.path.join(folder, named) if named else None
 
 
 def _resolve(text: str) -> tuple[str, str] | None:
