@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
+import pkgutil  # importlib.resources takes ten times as long to import
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.errors import UnknownFieldError, suggest
@@ -65,7 +65,8 @@ def serialized_files(set_name: str) -> dict[str, bytes]:
 
     if set_name not in DESCRIPTOR_SETS:
         raise KeyError(set_name)
-    data = resources.files("odfreeze.schema").joinpath(f"{set_name}.binpb").read_bytes()
+    data = pkgutil.get_data("odfreeze.schema", f"{set_name}.binpb")
+    assert data is not None  # it ships with the package
     return {one.name: one.SerializeToString() for one in FileDescriptorSet.FromString(data).file}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from odfreeze.errors import ConfigError, Place, suggest
-from odfreeze.schema.descriptors import is_repeated, is_required
+from odfreeze.schema.descriptors import is_map, is_repeated, is_required
 from odfreeze.schema.faults import Fault, FaultKind
 from odfreeze.schema.pool import message_descriptor
 from odfreeze.schema.scalars import ENUM, MESSAGES, Misfit, read_scalar
@@ -106,13 +106,28 @@ class Record:
         return next((member.name for member in members if member.name in self.fields), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns what is written as dicts, lists and plain values."""
+        """Returns what is written as dicts, lists and plain values.
+
+        Of the entries of a map that share a key the last one counts.
+        """
         result: dict[str, Any] = {}
         for name, values in self.fields.items():
             plain = [v.plain.as_dict() if isinstance(v.plain, Record) else v.plain for v in values]
-            repeated = is_repeated(self.descriptor.fields_by_name[name])
-            result[name] = plain if repeated else plain[0]
+            described = self.descriptor.fields_by_name[name]
+            if is_map(described):
+                result[name] = dict(_entry(v.plain) for v in values if isinstance(v.plain, Record))
+            else:
+                result[name] = plain if is_repeated(described) else plain[0]
         return result
+
+
+def _entry(entry: Record) -> tuple[Any, Any]:
+    """Returns key and value of one entry of a map, defaults where they are not written."""
+    value = entry.get("value")
+    if isinstance(value, Record):
+        return entry.get("key"), value.as_dict()
+    is_message = entry.descriptor.fields_by_name["value"].type in MESSAGES
+    return entry.get("key"), {} if is_message else value
 
 
 def read_message(
