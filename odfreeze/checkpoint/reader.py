@@ -124,6 +124,12 @@ class Checkpoint:
         except GraphError as error:
             raise self._graph_corrupt(error) from None
 
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """Paths of the data files that the index names, in order; they need not be there."""
+        shards = self._bundle.shards
+        return tuple(data_path(self.path, shard, shards) for shard in range(shards))
+
     def entry(self, variable: Variable | str) -> Entry:
         """Returns the entry of a variable, of a key, or of an object path.
 

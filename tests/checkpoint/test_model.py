@@ -240,6 +240,16 @@ def test_the_format_and_the_step(tmp_path: Path) -> None:
             assert (checkpoint.format, checkpoint.step) == (form, step)
 
 
+def test_the_data_files_are_those_that_the_index_names_there_or_not(tmp_path: Path) -> None:
+    prefix = write_checkpoint(tmp_path / "c", {"model/w": ("w", "float32", (1,), None)}, shards=2)
+    Path(f"{prefix}.data-00001-of-00002").unlink()
+    with Checkpoint.open(prefix) as found:
+        assert found.data_files == (
+            f"{prefix}.data-00000-of-00002",
+            f"{prefix}.data-00001-of-00002",
+        )
+
+
 def test_an_empty_checkpoint_has_no_variables(tmp_path: Path) -> None:
     """The OD API's first checkpoint of a run without fine_tune_checkpoint is like that."""
     prefix = write_checkpoint(tmp_path / "ckpt-1", {}, step=0)
