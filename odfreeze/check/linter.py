@@ -21,7 +21,14 @@ from odfreeze.textproto.tree import Source
 __all__ = ["Checked", "check_config", "check_files", "find_configs", "fix_config"]
 
 #: Modules of this package whose ``RULES`` look at a whole config, in the order in which they run.
-_MODULES: tuple[str, ...] = ("scheduling", "rates", "unread")
+_MODULES: tuple[str, ...] = (
+    "selecting",
+    "pattern_texts",
+    "coverage",
+    "scheduling",
+    "rates",
+    "unread",
+)
 #: A fix may bring another to light; no config needs more rounds than this.
 _MOST_ROUNDS = 10
 
