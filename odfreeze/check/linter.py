@@ -28,6 +28,7 @@ _MODULES: tuple[str, ...] = (
     "scheduling",
     "rates",
     "unread",
+    "run_directory",
 )
 #: A fix may bring another to light; no config needs more rounds than this.
 _MOST_ROUNDS = 10
