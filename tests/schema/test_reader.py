@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import pytest
-from google.protobuf import message_factory, text_format
+from google.protobuf import text_format
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as F
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from odfreeze.errors import ConfigError, PlanError
 from odfreeze.schema import Record, find_faults, read_message
 from odfreeze.textproto import parse
+from tests.support.protobuf import as_dict, class_of, same
 
 SCALARS = {
     "a_double": F.TYPE_DOUBLE, "a_float": F.TYPE_FLOAT, "an_int64": F.TYPE_INT64,
@@ -60,6 +60,15 @@ def everything() -> Any:
     add("this", F.TYPE_INT32, oneof_index=0)
     add("that", F.TYPE_MESSAGE, type_name=".test.All", oneof_index=0)
     add("with_default", F.TYPE_INT32, default_value="7")
+    for name, key, value in (
+        ("counts", F.TYPE_STRING, {"type": F.TYPE_INT32}),
+        ("by_id", F.TYPE_INT32, {"type": 11, "type_name": ".test.All"}),
+    ):
+        entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
+        entry.options.map_entry = True
+        entry.field.add(name="key", number=1, type=key, label=optional)
+        entry.field.add(name="value", number=2, label=optional, **value)
+        add(name, F.TYPE_MESSAGE, repeated, type_name=f".test.All.{entry.name}")
     strict = file.message_type.add(name="Strict")
     strict.field.add(name="must", number=1, type=F.TYPE_INT32, label=F.LABEL_REQUIRED)
     strict.field.add(name="strict", number=2, type=11, label=optional, type_name=".test.Strict")
@@ -77,33 +86,8 @@ def read(text: str | bytes, name: str = "All", **options: Any) -> Record:
     return read_message(parse(data, "a.txt"), descriptor(name), **options)
 
 
-def as_dict(message: Any) -> dict[str, Any]:
-    """A message of protobuf's own as ``Record.as_dict`` gives it."""
-    result = {}
-    for field, value in message.ListFields():
-        repeated = hasattr(value, "append")
-        values = list(value) if repeated else [value]
-        if field.message_type is not None:
-            values = [as_dict(one) for one in values]
-        elif field.enum_type is not None:
-            values = [field.enum_type.values_by_number[one].name for one in values]
-        result[field.name] = values if repeated else values[0]
-    return result
-
-
-def same(ours: Any, theirs: Any) -> bool:
-    """Equality with a float32's rounding, which only protobuf does, and with nan."""
-    if isinstance(theirs, dict):
-        return ours.keys() == theirs.keys() and all(same(ours[k], theirs[k]) for k in theirs)
-    if isinstance(theirs, list):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    if isinstance(theirs, float) and isinstance(ours, float):
-        return (math.isnan(ours) and math.isnan(theirs)) or math.isclose(ours, theirs, rel_tol=1e-6)
-    return type(ours) is type(theirs) and bool(ours == theirs)
-
-
 def message_class() -> Any:
-    return message_factory.GetMessageClass(descriptor())
+    return class_of(descriptor())
 
 
 def values_of(name: str) -> st.SearchStrategy[Any]:
@@ -132,6 +116,9 @@ def messages(draw: st.DrawFn, depth: int = 2) -> Any:
         message.inners.extend(draw(st.lists(messages(depth - 1), max_size=2)))
     if draw(st.booleans()):
         message.this = draw(st.integers(-5, 5))
+    message.counts.update(draw(st.dictionaries(values_of("a_string"), st.integers(-3, 3))))
+    for key in draw(st.lists(st.integers(0, 3), max_size=1)) if depth == 2 else ():
+        message.by_id[key].CopyFrom(draw(messages(0)))
     return message
 
 
@@ -166,6 +153,30 @@ class TestAgainstProtobuf:
                 assert by == sign
             else:
                 assert read(text).as_dict() == expected
+
+
+MAPS = {
+    "entries with one key": 'counts { key: "a" value: 1 } counts { key: "a" value: 2 }',
+    "a list of entries": 'counts: [{ key: "a" value: 1 }, { key: "b" }]',
+    "neither key nor value": "counts { } by_id { }",
+    "the value first": "by_id { value { a_bool: true } key: 3 }",
+    "a value in pieces": "by_id { value { a_bool: true } value { an_int32: 2 } }",
+}
+
+
+class TestMaps:
+    @pytest.mark.parametrize("text", MAPS.values(), ids=MAPS)
+    def test_reads_as_protobuf_reads_it(self, text: str) -> None:
+        assert read(text).as_dict() == as_dict(text_format.Merge(text, message_class()()))
+
+    def test_every_entry_keeps_its_place(self) -> None:
+        record = read('counts { key: "a" }\ncounts { key: "a" value: 2 }')
+        assert [str(value.place) for value in record.fields["counts"]] == ["a.txt:1:8", "a.txt:2:8"]
+        assert [entry.get("value") for entry in record.get("counts")] == [0, 2]
+
+    def test_key_of_another_type_is_refused_where_it_is(self) -> None:
+        with pytest.raises(ConfigError, match=r"^a.txt:1:15: by_id\[0\].key: "):
+            read('by_id { key: "a" }'.replace("key: ", "key:  "))
 
 
 class TestValues:
