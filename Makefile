@@ -1,32 +1,43 @@
-# make demo   sets up the training environment and shows odfreeze at work
-# make test   sets up what it needs and runs every check and test
+# make demo     sets up the training environment and shows odfreeze at work
+# make test     sets up what it needs and runs every check and test
+# make matrix   trains in every environment of requirements/train-*.lock and prints a table
 #
 # Environments live in .cache/env, one for each content of its lock files.
 
-PYTHON311 ?= python3.11
-PYTHON ?= $(PYTHON311)
+PYTHON ?= python3.11
+DEFAULT_TRAIN := tf2.21-py3.13
+OLDEST_TRAIN := tf2.12-py3.10
+# The training environment of demo, test-train and benchmarks, as its lock is called.
+TRAIN_NAME ?= $(DEFAULT_TRAIN)
 
 CACHE := .cache/env
 key = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 DEV_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])' 2>/dev/null)
 DEV := $(CACHE)/dev-py$(DEV_VERSION)-$(call key,requirements/build.lock requirements/dev.lock)
-TRAIN := $(CACHE)/train-py311-$(call key,requirements/build.lock requirements/train-py311.lock)
+TRAIN_NAMES := $(patsubst requirements/train-%.lock,%,$(sort $(wildcard requirements/train-*.lock)))
+train_env = $(CACHE)/train-$(1)-$(call key,requirements/build.lock requirements/train-$(1).lock)
+TRAIN := $(call train_env,$(TRAIN_NAME))
+
+# python_of VERSION: on PATH, or where pyenv keeps it.
+python_of = $(firstword \
+  $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null) \
+  $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)) python$(1))
+version_of = $(lastword $(subst -py, ,$(1)))
 
 # Quiet on machines without a GPU, and equal on those with one.
 export CUDA_VISIBLE_DEVICES ?=
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-fast test-pythons test-train check format protos benchmarks train-env dev-env clean
+.PHONY: demo test test-fast test-pythons test-train matrix lock check format protos benchmarks \
+  train-env dev-env clean
 
 demo: $(TRAIN)/complete
 	$(TRAIN)/bin/odfreeze demo
 
-test: check test-fast test-pythons test-train
+test: check test-fast test-pythons test-train matrix-$(OLDEST_TRAIN)
 
 # The oldest and the newest Python of the core, where they are on the machine.
-OTHER_PYTHONS := $(foreach version,3.10 3.13,$(firstword \
-  $(shell python$(version) -c 'import sys; print(sys.executable)' 2>/dev/null) \
-  $(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version))))
+OTHER_PYTHONS := $(wildcard $(call python_of,3.10) $(call python_of,3.13))
 
 test-pythons:
 	@for python in $(OTHER_PYTHONS); do \
@@ -37,7 +48,18 @@ test-fast: $(DEV)/complete
 	$(DEV)/bin/python -m pytest -n auto -m "not train" $(PYTEST_ARGS)
 
 test-train: $(TRAIN)/complete
-	$(TRAIN)/bin/python -m pytest -n 2 --dist loadfile -m train tests $(PYTEST_ARGS)
+	$(TRAIN)/bin/python -m pytest -W ignore -n 2 --dist loadfile -m train tests $(PYTEST_ARGS)
+
+# A short training in each environment; what fails in one does not keep the others from running.
+MATRIX_TESTS := tests/training/test_any_environment.py
+matrix:
+	rm -rf .cache/matrix
+	-$(MAKE) --no-print-directory --keep-going $(addprefix matrix-,$(TRAIN_NAMES))
+	$(PYTHON) tests/matrix.py .cache/matrix $(TRAIN_NAMES)
+
+# make lock NAME=tf2.21-py3.13 [WITH='PACKAGE==VERSION …'] resolves a training environment anew.
+lock:
+	NAME='$(NAME)' WITH='$(WITH)' requirements/lock.sh $(call python_of,$(call version_of,$(NAME)))
 
 check: $(DEV)/complete
 	$(DEV)/bin/ruff check .
@@ -66,15 +88,24 @@ dev-env: $(DEV)/complete
 $(DEV)/complete: requirements/build.lock requirements/dev.lock
 	$(call environment,$(PYTHON),$(DEV),requirements/dev.lock)
 
-$(TRAIN)/complete: requirements/build.lock requirements/train-py311.lock
-	$(call environment,$(PYTHON311),$(TRAIN),requirements/train-py311.lock)
+define training_environment
+$(call train_env,$(1))/complete: requirements/build.lock requirements/train-$(1).lock
+	$$(call environment,$$(call python_of,$(call version_of,$(1))),$$(@D),requirements/train-$(1).lock)
+
+.PHONY: train-env-$(1) matrix-$(1)
+train-env-$(1): $(call train_env,$(1))/complete
+matrix-$(1): train-env-$(1)
+	$(call train_env,$(1))/bin/python -m pytest -W ignore $$(MATRIX_TESTS) \
+	  --junit-xml=.cache/matrix/$(1).xml
+endef
+$(foreach name,$(TRAIN_NAMES),$(eval $(call training_environment,$(name))))
 
 # An environment counts only when its last line has run; one cut short is made anew.
 define environment
 	rm -rf $(2)
 	$(1) -m venv $(2)
 	$(2)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/build.lock
-	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -r $(3)
+	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -r $(3)
 	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $(2)/complete
 endef

@@ -27,6 +27,8 @@ _PACKAGES = (
     "tf-models-research-object-detection",
     "protobuf",
     "numpy",
+    "keras",
+    "tf-keras",
 )
 
 
