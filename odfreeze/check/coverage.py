@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odfreeze.check.case import Case, few, quantity, quoted
+from odfreeze.check.parts import part_at
 from odfreeze.check.pattern_texts import rewritten
 from odfreeze.check.regex_parts import Part, parts
 from odfreeze.check.subject import Subject
@@ -106,13 +107,25 @@ def very_much_frozen(subject: Subject) -> Iterator[Finding]:
     if shares is None or min(shares) <= _VERY_MUCH or max(shares) == 1:
         return
     case = subject.case
-    learning = case.selection.of("trainable") if case else ()
+    if case is None or _learns_all_heads(case):
+        return
+    learning = case.selection.of("trainable")
     message = (
         f"{shares[0]:.1%} of the parameters and {shares[1]:.1%} of the variables are frozen; "
         f"only {quantity(len(learning), 'variable')} ({few(learning)}) "
         f"{'learns' if len(learning) == 1 else 'learn'}: look whether these are what is to learn"
     )
     yield Finding("ODF217", "info", message, subject.patterns[0].place)
+
+
+def _learns_all_heads(case: Case) -> bool:
+    """Whether the heads learn as a whole, which is the usual first stage of a fine-tuning."""
+    states = [
+        state
+        for variable, state in zip(case.selection.variables, case.selection.states, strict=True)
+        if variable.trainable and part_at(variable.object_path) == "heads"
+    ]
+    return bool(states) and set(states) == {"trainable"}
 
 
 def very_little_frozen(subject: Subject) -> Iterator[Finding]:

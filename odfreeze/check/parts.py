@@ -22,7 +22,7 @@ from odfreeze.regex_guard import search_bounded
 from odfreeze.selection import PATH_PREFIX
 from odfreeze.variables import Variable
 
-__all__ = ["Part", "PartName", "parts_meant", "parts_of", "pattern_of", "words_for"]
+__all__ = ["Part", "PartName", "part_at", "parts_meant", "parts_of", "pattern_of", "words_for"]
 
 PartName = str
 
@@ -127,7 +127,7 @@ def parts_of(variables: Sequence[Variable], names: Iterable[PartName]) -> list[P
     if len(variables) > _MOST_VARIABLES:
         return []
     found = []
-    owners = [_owner(v.object_path) for v in variables]
+    owners = [part_at(v.object_path) for v in variables]
     for name in names:
         inside = [v for v, owner in zip(variables, owners, strict=True) if owner == name]
         pattern = pattern_of(inside, variables) if inside else None
@@ -136,7 +136,12 @@ def parts_of(variables: Sequence[Variable], names: Iterable[PartName]) -> list[P
     return found
 
 
-def _owner(object_path: str) -> PartName | None:
+def part_at(object_path: str) -> PartName | None:
+    """Returns the part of a detector that an object path belongs to, None for none known.
+
+    >>> part_at("model/_box_predictor/_prediction_heads/0/kernel")
+    'heads'
+    """
     return next((part for root, part in _ROOTS if object_path.startswith(root)), None)
 
 
