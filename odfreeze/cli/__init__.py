@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "stage": "write the configs of a staged fine-tuning",
     "train": "train with the real OD API, the freezing enforced, then verify",
     "verify": "prove that frozen values did not change by one bit",
+    "doctor": "tell whether training will work in this Python, and what is missing",
     "demo": "all of it on a small dataset made on the spot",
 }
 
