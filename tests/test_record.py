@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odfreeze.errors import RecordError, RemotePathError
+from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import (
     RecordedVariable,
     RunRecord,
+    differing_identity,
     digest,
     read_record,
     record_path,
@@ -201,3 +203,35 @@ def test_any_wrong_byte_is_an_error_or_another_record_never_a_crash(
     path.write_bytes(raw)
     with contextlib.suppress(RecordError):
         assert isinstance(read_record(path), RunRecord)
+
+
+SAME = """train_config {
+  fine_tune_checkpoint: "zoo/checkpoint/ckpt-0" fine_tune_checkpoint_type: "detection"
+  freeze_variables: ["conv", "(?#path)model/b"]
+}"""
+
+
+def test_the_same_run_differs_in_nothing_though_it_is_made_longer() -> None:
+    longer = PipelineConfig.parse(SAME.replace("{", "{ num_steps: 900", 1).encode())
+    assert differing_identity(RECORD, longer, "hold") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holding", "row"),
+    [
+        ('"conv", ', "", "hold", ("freeze_variables", ("conv", "(?#path)model/b"),
+         ("(?#path)model/b",))),
+        ("}", 'update_trainable_variables: "a" }', "hold", ("update_trainable_variables", (),
+         ("a",))),
+        ("ckpt-0", "ckpt-1", "hold", ("fine_tune_checkpoint", "zoo/checkpoint/ckpt-0",
+         "zoo/checkpoint/ckpt-1")),
+        ("detection", "full", "hold", ("fine_tune_checkpoint_type", "detection", "full")),
+        ("", "", "update", ("frozen_batch_norm", "hold", "update")),
+    ],
+    ids=["freeze", "update", "checkpoint", "type", "batch-norm"],
+)  # fmt: skip
+def test_what_tells_another_run_apart(
+    old: str, new: str, holding: Any, row: tuple[str, object, object]
+) -> None:
+    config = PipelineConfig.parse(SAME.replace(old, new).encode())
+    assert differing_identity(RECORD, config, holding) == [row]

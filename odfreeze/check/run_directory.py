@@ -28,7 +28,7 @@ _STEPS = "train_config.num_steps"
 def in_use(subject: Subject) -> Iterator[Finding]:
     """ODF601: the directory holds a checkpoint, which wins over ``fine_tune_checkpoint``."""
     found = subject.run_checkpoint
-    if found is None or _misfit(subject) or _is_at_end(subject):
+    if found is None or _misfit(subject) or _is_at_end(subject) or any(not_readable(subject)):
         return
     same, difference = _compared(subject)
     if same:

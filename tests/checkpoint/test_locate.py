@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.checkpoint import Checkpoint, latest, locate
+from odfreeze.checkpoint import Checkpoint, latest, locate, named_in_state
 from odfreeze.errors import (
     CheckpointNotFoundError,
     CheckpointUnsupportedError,
@@ -170,6 +170,16 @@ def test_the_latest_of_a_directory(tmp_path: Path) -> None:
     assert latest(tmp_path / "absent") is None
     prefix = checkpoint(tmp_path / "ckpt-3")
     assert latest(tmp_path) == str(prefix)
+
+
+def test_what_a_state_file_names_need_not_be_there(tmp_path: Path) -> None:
+    assert named_in_state(tmp_path) is None
+    write_state(tmp_path, "ckpt-3")
+    assert named_in_state(tmp_path) == str(tmp_path / "ckpt-3")
+    write_state(tmp_path, str(tmp_path.parent / "ckpt-3"))
+    assert named_in_state(tmp_path) == str(tmp_path.parent / "ckpt-3")
+    (tmp_path / "checkpoint").write_text("all_model_checkpoint_paths: 'ckpt-3'")
+    assert named_in_state(tmp_path) is None
 
 
 @pytest.mark.skipif(os.sep == "\\", reason="these are plain paths there")
