@@ -13,6 +13,7 @@ from odfreeze.train_fields import PATTERN_FIELDS
 
 if TYPE_CHECKING:
     from odfreeze.check.case import Case
+    from odfreeze.check.readers import Reader
     from odfreeze.checkpoint import Checkpoint
     from odfreeze.pipeline import PipelineConfig
     from odfreeze.schema import Fault
@@ -206,6 +207,15 @@ class Subject:
         from odfreeze.check.architecture import is_tf1_extractor
 
         return is_tf1_extractor(self.extractor_type)
+
+    # --- the data -------------------------------------------------------------------
+
+    @functools.cached_property
+    def readers(self) -> tuple[Reader, ...]:
+        """The input readers: that of training, and the first one of evaluation."""
+        from odfreeze.check.readers import readers_of
+
+        return readers_of(self)
 
     # --- the checkpoint to start from ---------------------------------------------
 
