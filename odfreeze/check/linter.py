@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from odfreeze.check.ignores import covers, read_ignores
+from odfreeze.check.mending import Mended
 from odfreeze.check.pages import check_codes
 from odfreeze.check.subject import RunFlags, Subject
 from odfreeze.errors import OutputError, TextProtoError, UsageError
@@ -20,8 +21,12 @@ from odfreeze.textproto.tree import Source
 
 __all__ = ["Checked", "check_config", "check_files", "find_configs", "fix_config"]
 
-#: Modules of this package whose ``RULES`` look at a whole config, in the order in which they run.
+#: Modules of this package whose ``RULES`` look at the text and at its schema.
+_TEXT_MODULES: tuple[str, ...] = ("encoding", "fields", "values", "strings")
+#: Those whose ``RULES`` look at a config that is as these leave it, in the order in which they run.
 _MODULES: tuple[str, ...] = (
+    "blocks",
+    "repeats",
     "selecting",
     "pattern_texts",
     "coverage",
@@ -199,40 +204,13 @@ def _files_below(directory: str) -> Iterable[tuple[str, str]]:
 def _checked(
     file: str, data: bytes, flags: RunFlags | None, select: Sequence[str], ignore: Sequence[str]
 ) -> Checked:
-    try:
-        config = PipelineConfig.parse(data, file)
-    except TextProtoError as error:
-        from odfreeze.check.grammar import findings_of_text
-
-        found = list(findings_of_text(data, file, error))
-    else:
-        found = _found(Subject(config, flags))
-    return _sifted(file, data, found, select, ignore)
-
-
-def _found(subject: Subject) -> list[Finding]:
-    """Returns what all rules find."""
-    try:
-        return [
-            finding
-            for module in _MODULES
-            for rule in importlib.import_module(f"odfreeze.check.{module}").RULES
-            for finding in rule(subject)
-        ]
-    finally:
-        subject.close()
-
-
-def _sifted(
-    file: str,
-    data: bytes,
-    found: list[Finding],
-    select: Sequence[str],
-    ignore: Sequence[str],
-) -> Checked:
-    """Returns the findings that were asked for and that no comment silences, by line."""
     source = Source(data, file)
     ignores = tuple(read_ignores(source))
+
+    def is_silenced(finding: Finding) -> bool:
+        return covers(ignore, finding.code) or any(one.silences(finding) for one in ignores)
+
+    found = _found(source, flags, is_silenced)
     for comment in ignores:
         try:
             check_codes(comment.codes, needed=True)
@@ -240,13 +218,66 @@ def _sifted(
             place = source.place(comment.start)
             found.append(Finding("ODF190", "warning", f"this comment: {error.message}", place))
     asked = [f for f in found if not select or covers(select, f.code)]
-    kept = [
-        f
-        for f in asked
-        if not covers(ignore, f.code) and not any(comment.silences(f) for comment in ignores)
-    ]
+    kept = [finding for finding in asked if not is_silenced(finding)]
     kept.sort(key=lambda f: (f.place.line, f.place.column, f.code) if f.place else (0, 0, f.code))
     return Checked(file, tuple(kept), len(asked) - len(kept), data, data)
+
+
+def _found(
+    source: Source, flags: RunFlags | None, is_silenced: Callable[[Finding], bool]
+) -> list[Finding]:
+    """Returns what all rules find.
+
+    Rules of the text and its schema come first, and what they mend is mended, in memory, before
+    the others look: patterns under a misspelt name are held against the checkpoint as well.
+    """
+    found: list[Finding] = []
+    told: set[tuple[str, str]] = set()
+    mended = Mended(source, source.data)
+    for _ in range(_MOST_ROUNDS):
+        subject, here = _of_text(Source(mended.data, source.file), flags)
+        new = [mended.back(finding) for finding in here]
+        found += [one for one in new if (one.code, one.message) not in told or not mended.rounds]
+        told |= {(finding.code, finding.message) for finding in new}
+        chosen = _disjoint(
+            before for before, after in zip(here, new, strict=True) if not is_silenced(after)
+        )
+        if not chosen:
+            break
+        mended = mended.edited([edit for finding in chosen for edit in finding.edits])
+    if subject is not None:
+        found += [mended.back(finding) for finding in _of_config(subject)]
+    return found
+
+
+def _of_text(source: Source, flags: RunFlags | None) -> tuple[Subject | None, list[Finding]]:
+    """Returns the config, None where the text is none, and what is wrong with its text."""
+    try:
+        config = PipelineConfig.parse(source.data, source.file)
+    except TextProtoError as error:
+        from odfreeze.check.grammar import findings_of_text
+
+        return None, list(findings_of_text(source.data, source.file, error))
+    subject = Subject(config, flags)
+    return subject, _run(_TEXT_MODULES, subject)
+
+
+def _of_config(subject: Subject) -> list[Finding]:
+    """Returns what the rules find that take the text as it is."""
+    try:
+        # Of a label map, or of an empty file, nothing is to be said but that.
+        return _run(_MODULES[:1] if subject.is_foreign else _MODULES, subject)
+    finally:
+        subject.close()
+
+
+def _run(modules: Iterable[str], subject: Subject) -> list[Finding]:
+    return [
+        finding
+        for module in modules
+        for rule in importlib.import_module(f"odfreeze.check.{module}").RULES
+        for finding in rule(subject)
+    ]
 
 
 def _disjoint(findings: Iterable[Finding]) -> list[Finding]:

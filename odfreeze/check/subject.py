@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from odfreeze.check.readers import Reader
     from odfreeze.checkpoint import Checkpoint
     from odfreeze.pipeline import PipelineConfig
-    from odfreeze.schema import Fault
+    from odfreeze.schema import Fault, Record
     from odfreeze.selection import FrozenBatchNorm, Pattern
 
 __all__ = ["RunFlags", "Subject", "is_placeholder"]
@@ -94,18 +94,26 @@ class Subject:
     # --- the schema ---------------------------------------------------------------
 
     @functools.cached_property
+    def _read_by_schema(self) -> tuple[Record, tuple[Fault, ...]]:
+        from odfreeze.schema import PIPELINE, read_with_faults
+
+        return read_with_faults(self.config.document, PIPELINE)
+
+    @property
+    def record(self) -> Record:
+        """The config as a message of the schema, without what is at fault."""
+        return self._read_by_schema[0]
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         """What in the config does not fit the schema, in file order."""
-        from odfreeze.schema import PIPELINE, find_faults
-
-        return find_faults(self.config.document, PIPELINE)
+        return self._read_by_schema[1]
 
     @property
     def is_foreign(self) -> bool:
         """Whether nothing in the file is of a pipeline.config: one finding (ODF110)."""
-        fields = self.config.document.root.fields
         unknown = {id(f.written) for f in self.faults if f.kind == "unknown_field"}
-        return bool(fields) and all(id(field) in unknown for field in fields)
+        return all(id(field) in unknown for field in self.config.document.root.fields)
 
     # --- values -----------------------------------------------------------------
 

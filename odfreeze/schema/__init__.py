@@ -10,7 +10,7 @@ from odfreeze.schema.faults import Fault
 from odfreeze.schema.later import LATER, RENAMED, with_later_names
 from odfreeze.schema.paths import PIPELINE, field_at
 from odfreeze.schema.pool import message_descriptor, serialized_files
-from odfreeze.schema.reader import Record, Value, find_faults, read_message
+from odfreeze.schema.reader import Record, Value, find_faults, read_message, read_with_faults
 
 __all__ = [
     "LATER",
@@ -26,6 +26,7 @@ __all__ = [
     "is_required",
     "message_descriptor",
     "read_message",
+    "read_with_faults",
     "serialized_files",
     "with_later_names",
 ]

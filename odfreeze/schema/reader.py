@@ -16,7 +16,7 @@ from odfreeze.textproto import Document, Field, Message, Scalar
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-__all__ = ["Duplicates", "Record", "Value", "find_faults", "read_message"]
+__all__ = ["Duplicates", "Record", "Value", "find_faults", "read_message", "read_with_faults"]
 
 #: What a field that may stand once and stands twice is: an error, or what protobuf's
 #: ``text_format.Merge`` makes of it (scalars: the last one counts, messages: merged; of a
@@ -178,9 +178,19 @@ def find_faults(document: Document, message: str | Descriptor) -> tuple[Fault, .
     >>> [(fault.kind, fault.path) for fault in find_faults(text, PIPELINE)]
     [('unknown_field', 'train_config.num_step'), ('wrong_type', 'train_config.batch_size')]
     """
+    return read_with_faults(document, message)[1]
+
+
+def read_with_faults(
+    document: Document, message: str | Descriptor
+) -> tuple[Record, tuple[Fault, ...]]:
+    """Returns a document read as a message, without what is at fault, and those faults.
+
+    Arguments and errors are those of `find_faults`.
+    """
     faults: list[Fault] = []
-    _read(document, message, faults.append)
-    return tuple(sorted(faults, key=lambda fault: (fault.place.line, fault.place.column)))
+    record = _read(document, message, faults.append)
+    return record, tuple(sorted(faults, key=lambda fault: (fault.place.line, fault.place.column)))
 
 
 def _read(document: Document, message: str | Descriptor, report: Callable[[Fault], None]) -> Record:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["EscapeError", "quote", "undefined_escapes", "unquote"]
+__all__ = ["EscapeError", "eaten_escapes", "quote", "undefined_escapes", "unquote"]
 
 _SIMPLE = {
     b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v",
@@ -102,6 +102,23 @@ def undefined_escapes(literal: bytes) -> tuple[int, ...]:
         match.start()
         for match in _escapes(literal)
         if match.lastgroup == "other" and match["other"] not in _SIMPLE
+    )
+
+
+def eaten_escapes(literal: bytes) -> tuple[int, ...]:
+    r"""Returns the offsets of the short escapes in a literal that stand for a control character.
+
+    Those are ``\a \b \f \n \r \t \v`` and an octal number of one digit: what a regular
+    expression or a Windows path with single backslashes turns into.
+
+    >>> eaten_escapes(rb'"C:\tf\\new\models \1"')
+    (3, 19)
+    """
+    return tuple(
+        match.start()
+        for match in _escapes(literal)
+        if (match.lastgroup == "other" and match["other"] in b"abfnrtv")
+        or (match.lastgroup == "octal" and len(match["octal"]) == 1)
     )
 
 

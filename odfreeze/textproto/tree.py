@@ -46,6 +46,30 @@ class Source:
         column = len(self.data[start:offset].decode("utf-8", "replace")) + 1
         return Place(self.file, self.data.count(b"\n", 0, offset) + 1, column, source)
 
+    def offset(self, place: Place) -> int:
+        r"""Returns the byte offset of a line and column; the end for what lies beyond it.
+
+        >>> source = Source("a: 'é'\nb: 2".encode(), "x")
+        >>> source.offset(source.place(6)), source.offset(source.place(9))
+        (6, 9)
+        """
+        start = 0
+        for _ in range(place.line - 1):
+            start = self.data.find(b"\n", start) + 1
+            if not start:
+                return len(self.data)
+        if start == 0 and self.data.startswith(BOM):
+            start = len(BOM)
+        stop = self.data.find(b"\n", start)
+        line = self.data[start : None if stop < 0 else stop]
+        # Bytes that are no UTF-8 count as one character each in a place.
+        done = len(
+            line.decode("utf-8", "surrogateescape")[: place.column - 1].encode(
+                "utf-8", "surrogateescape"
+            )
+        )
+        return start + done
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
