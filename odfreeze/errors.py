@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointNotFoundError",
     "CheckpointUnsupportedError",
     "ConfigError",
+    "DataError",
     "MissingDependencyError",
     "OdfreezeError",
     "OutputError",
@@ -193,6 +194,19 @@ class RecordError(OdfreezeError, ValueError):
 
     def __init__(self, message: str, *, path: str, place: Place | None = None) -> None:
         """Takes the record's path besides the message."""
+        super().__init__(message, place=place)
+        self.path = path
+
+
+class DataError(OdfreezeError, ValueError):
+    """A file of training data is not what it is read as.
+
+    Attributes:
+      path: The file.
+    """
+
+    def __init__(self, message: str, *, path: str, place: Place | None = None) -> None:
+        """Takes the file's path besides the message."""
         super().__init__(message, place=place)
         self.path = path
 

@@ -36,6 +36,11 @@ _MODULES: tuple[str, ...] = (
     "scheduling",
     "rates",
     "unread",
+    "data",
+    "labels",
+    "examples",
+    "image_size",
+    "evaluation",
     "run_directory",
 )
 #: A fix may bring another to light; no config needs more rounds than this.

@@ -60,7 +60,7 @@ UNREAD: dict[str, dict[str, str]] = {
         "queue_capacity": f"{_QUEUES}; shuffle_buffer_size is read",
         "min_after_dequeue": f"{_QUEUES}; shuffle_buffer_size is read",
         "prefetch_size": "num_prefetch_batches is read",
-        "num_parallel_map_calls": "tf.data chooses how much runs at once",
+        "num_parallel_map_calls": "num_parallel_batches is read",
         # data_decoders/tf_example_decoder.py:202
         "use_display_name": "both name and display_name of the label map count",
         # builders/decoder_builder.py:44-60 does not hand it on
