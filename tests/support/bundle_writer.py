@@ -49,6 +49,7 @@ def write_checkpoint(
     extra: Mapping[str, tuple[str, Sequence[int], bytes | None]] | None = None,
     graph: bool = True,
     shards: int = 1,
+    counter: bool = True,
     **options: bool | int,
 ) -> Path:
     """Writes an object-based (TF2) checkpoint.
@@ -62,6 +63,8 @@ def write_checkpoint(
       graph: Whether to write the object graph; its data is in shard 0.
       shards: Number of data files; variables are dealt out to all but the first of
         several, as TensorFlow does.
+      counter: Whether to write a ``save_counter``, as ``tf.train.Checkpoint.save`` does and
+        ``write`` does not.
       **options: For ``BundleWriter.write``: block_bytes, snappy, restart_interval.
 
     Returns:
@@ -77,6 +80,10 @@ def write_checkpoint(
     if step is not None:
         writer.add(f"step{VALUE_SUFFIX}", "int64", (), step.to_bytes(8, "little"), shard=last)
         names["step"] = "step"
+    if counter:
+        key = f"save_counter{VALUE_SUFFIX}"
+        writer.add(key, "int64", (), (1).to_bytes(8, "little"), shard=last)
+        names["save_counter"] = "save_counter"
     for key, (dtype, shape, data) in (extra or {}).items():
         writer.add(key, dtype, shape, data, shard=last)
     if graph:
