@@ -51,4 +51,4 @@ def with_later_names(file: bytes) -> bytes:
                 if full in RENAMED:
                     field.name = RENAMED[full]
                     field.ClearField("json_name")
-    return described.SerializeToString()
+    return bytes(described.SerializeToString())
