@@ -29,6 +29,8 @@ _VERSION = "train_config.fine_tune_checkpoint_version"
 _OLD_TYPE = "train_config.from_detection_checkpoint"
 _LOAD_ALL = "train_config.load_all_detection_checkpoint_vars"
 _DUMMY = "train_config.run_fine_tune_checkpoint_dummy_computation"
+#: What a meta architecture is called.
+_CALLED = {"ssd": "an SSD", "faster_rcnn": "a Faster R-CNN", "center_net": "a CenterNet"}
 _COUNTER = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -104,7 +106,7 @@ def type_not_accepted(subject: Subject) -> Iterator[Finding]:
     kind = subject.text(TYPE) or "classification"
     meta, extractor = subject.meta_architecture, subject.extractor_type
     accepted = accepted_types(meta, extractor)
-    who = f"a {meta} model" + (f" with {extractor}" if len(accepted) < 3 else "") if meta else "it"
+    who = _CALLED.get(meta or "", "it") + (f" with {extractor}" if len(accepted) < 3 else "")
     choice = " or ".join(f'"{one}"' for one in accepted)
     right: str | None = None
     if kind == "fine_tune" and meta == "center_net":
@@ -157,7 +159,7 @@ def type_disagrees(subject: Subject) -> Iterator[Finding]:
     if right == kind:  # both are at the root, and that is refused
         cure = 'download the model again, or set "full"'
     elif right not in accepted:
-        cure = f"a {subject.extractor_type} takes none such: give the checkpoint of a detector"
+        cure = f"{subject.extractor_type} takes none such: give the checkpoint of a detector"
     else:
         also = ' (all but the heads) or "full"' if right == "detection" else ""
         cure = f'set fine_tune_checkpoint_type: "{right}"{also}'
