@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from odfreeze.errors import TextProtoError, UsageError
+from odfreeze.errors import TextProtoError, UnknownFieldError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.textproto import Identifier, Message, Raw, Scalar, Value, fields_at, last, parse
 from odfreeze.train_fields import PATTERN_FIELDS, SHORT_NAMES
@@ -14,6 +14,9 @@ __all__ = ["full_path", "split_assignment", "with_field"]
 _NUMBER = (
     r"[-+]?(?:0[xX][0-9A-Fa-f]+|(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 )
+_INDEX = re.compile(r"\[[0-9]+\]")
+# google.protobuf.FieldDescriptor.TYPE_STRING and TYPE_BYTES
+_STRINGS = frozenset({9, 12})
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*|-(?:inf|nan)"
 
 
@@ -50,15 +53,25 @@ def with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
     A value in quotes is a string, one in braces a message, one in square brackets a
     list: all the values of a repeated field. Anything else takes the kind of the value
     that is there: a string takes it word for word, a number must stay a number, a name
-    (true, V2) a name. Where nothing is there yet, what looks like a number or a name is
-    one and the rest is a string.
+    (true, V2) a name. Where nothing is there yet it takes the type of the schema's field.
+    In a block of a fork, which no schema knows, what looks like a number or a name is one
+    and the rest is a string.
 
     Raises:
-      UsageError: The path is malformed, or the value is not of the kind that is there.
-      UnknownFieldError: The path has an index beyond what is written.
+      UsageError: The path is malformed, or the value is not of the kind that is there, or of
+        its field's type.
+      UnknownFieldError: The path has an index beyond what is written, or nothing is written
+        there and the schema has no such field.
       TextProtoError: The value is malformed, or the path goes through a single value.
     """
     path = full_path(path)
+    after = _with_field(config, path, text)
+    if path.rpartition(".")[2] not in PATTERN_FIELDS and not _is_alike(config, after, path):
+        _check_by_schema(config, after, path)
+    return after
+
+
+def _with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
     if text[0] == "[":
         return config.with_values(path, _list(path, text))
     found = fields_at(config.document, path)
@@ -84,7 +97,7 @@ def _value(config: PipelineConfig, path: str, text: str) -> Value:
         raise UsageError(f"{path} is a message; write it in braces, such as '{{ name: 1 }}'")
     is_number, is_word = bool(re.fullmatch(_NUMBER, text)), bool(re.fullmatch(_WORD, text))
     if there is None:
-        return _bare(text) if is_number or is_word else text
+        return _bare(text) if (is_number or is_word) and not _is_string(path) else text
     if there.kind == "string":
         return text
     if is_word and (there.kind == "identifier" or text.lstrip("-") in {"inf", "nan"}):
@@ -95,6 +108,48 @@ def _value(config: PipelineConfig, path: str, text: str) -> Value:
     raise UsageError(
         f"{path} is {there.text}; write {expected}, not {text!r} (in quotes it is a string)"
     )
+
+
+def _is_alike(before: PipelineConfig, after: PipelineConfig, path: str) -> bool:
+    """Whether a single value replaced one of its kind, so that no schema need be asked."""
+    old, new = last(before.document, path), last(after.document, path)
+    if old is None or new is None or not isinstance(old.value, Scalar):
+        return False
+    if not isinstance(new.value, Scalar) or new.value.kind != old.value.kind:
+        return False
+    return new.value.kind != "identifier" or new.value.text in {"true", "false", old.value.text}
+
+
+def _is_string(path: str) -> bool:
+    """Whether the schema says that a field holds strings."""
+    from odfreeze.schema import field_at
+
+    try:
+        return bool(field_at(path).type in _STRINGS)
+    except UnknownFieldError:
+        return False
+
+
+def _check_by_schema(before: PipelineConfig, after: PipelineConfig, path: str) -> None:
+    """Raises where what was written at a path does not fit the schema.
+
+    What a fork has, and so stands in the file already, is left alone.
+    """
+    from odfreeze.schema import PIPELINE, find_faults
+
+    bare = _INDEX.sub("", path)
+    for fault in find_faults(after.document, PIPELINE):
+        at = _INDEX.sub("", fault.path)
+        if fault.kind == "unknown_field" and f"{bare}.".startswith(f"{at}."):
+            if not fields_at(before.document, at):
+                raise UnknownFieldError(
+                    f"{fault.message} (a field of a fork can be set where it stands in the file "
+                    "already: write it there once)",
+                    field=path,
+                )
+        elif fault.kind not in {"duplicate", "oneof"} and f"{at}.".startswith(f"{bare}."):
+            is_told = fault.message.startswith(fault.path)
+            raise UsageError(fault.message if is_told else f"{fault.path}: {fault.message}")
 
 
 def _bare(text: str) -> Value:

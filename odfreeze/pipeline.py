@@ -230,14 +230,18 @@ class PipelineConfig:
         """Returns the config without a field; see ``textproto.remove_field``.
 
         Raises:
-          UnknownFieldError: The field is not there and no field that odfreeze knows.
+          UnknownFieldError: The field is not there, and there is no such field.
         """
         edits = textproto.remove_field(self.document, path)
         if not edits and path not in SHORT_NAMES.values():
-            known = [written for written, _ in walk(self.document)]
-            raise UnknownFieldError(
-                f"{self.file} has no field {path}{suggest(path, known)}", field=path
-            )
+            from odfreeze.schema import names_beside
+
+            names = names_beside(path)
+            if path not in names:
+                known = [*names, *(written for written, _ in walk(self.document))]
+                raise UnknownFieldError(
+                    f"{self.file} has no field {path}{suggest(path, known)}", field=path
+                )
         return self._with(edits)
 
     def with_changes(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from odfreeze.schema.paths import PIPELINE
+from odfreeze.errors import UnknownFieldError
+from odfreeze.schema.paths import PIPELINE, field_at
 from odfreeze.schema.pool import message_descriptor
 from odfreeze.textproto import Document, Message
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
 
-__all__ = ["homes_of", "written_messages"]
+__all__ = ["homes_of", "names_beside", "written_messages"]
 
 
 @functools.cache
@@ -25,6 +26,23 @@ def homes_of(name: str) -> tuple[tuple[str, Descriptor], ...]:
     ['model.faster_rcnn', 'model.ssd', 'model.center_net']
     """
     return tuple((path, one) for path, one in _messages() if name in one.fields_by_name)
+
+
+def names_beside(path: str) -> tuple[str, ...]:
+    """Returns the paths of all fields of the message that a dotted path leads into.
+
+    None where no schema knows that message.
+
+    >>> names_beside("model.sdd")
+    ('model.faster_rcnn', 'model.ssd', 'model.experimental_model', 'model.center_net')
+    """
+    block = path.rpartition(".")[0]
+    try:
+        inner = field_at(block).message_type if block else message_descriptor(PIPELINE)
+    except UnknownFieldError:
+        return ()
+    lead = f"{block}." if block else ""
+    return () if inner is None else tuple(f"{lead}{field.name}" for field in inner.fields)
 
 
 def written_messages(document: Document) -> tuple[tuple[str, Message, Descriptor], ...]:

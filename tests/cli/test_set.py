@@ -15,6 +15,7 @@ model {
     freeze_batchnorm: false
     feature_extractor { type: 'ssd' }
     anchors: [1.0, 2.0]
+    hue { }  # a fork's
   }
 }
 train_config: {
@@ -25,6 +26,7 @@ train_config: {
 """
 
 
+FORK = "(a field of a fork can be set where it stands in the file already: write it there once)"
 SEE = "(see `odfreeze set --help`)"
 
 
@@ -64,7 +66,7 @@ def test_a_diff_writes_nothing(file: Path, capfdbinary: pytest.CaptureFixture[by
     assert out == (
         b"--- pipeline.config\n"
         b"+++ pipeline.config\n"
-        b"@@ -8,6 +8,8 @@\n"
+        b"@@ -9,6 +9,8 @@\n"
         b" }\n"
         b" train_config: {\n"
         b'   fine_tune_checkpoint: "zoo/ckpt-0"  # of the zoo\n'
@@ -121,10 +123,26 @@ def test_output_does_not_overwrite_another_file(
         (["--field", "model.ssd.anchors=[1.0, 3, .5]"], b"[1.0, 2.0]", b"[1.0, 3, .5]"),
         (["--field", "model.ssd.anchors[1]=3"], b"[1.0, 2.0]", b"[1.0, 3]"),
         (["--field", "num_steps=8"], b"num_steps: 5000", b"num_steps: 8"),
-        (["--field", "model.ssd.x=-1.5e3"], b"2.0]\n", b"2.0]\n    x: -1.5e3\n"),
-        (["--field", "model.ssd.x=V2"], b"2.0]\n", b"2.0]\n    x: V2\n"),
-        (["--field", "model.ssd.x=a/b c"], b"2.0]\n", b"2.0]\n    x: 'a/b c'\n"),
-        (["--field", "model.ssd.x={ y: 1 }"], b"2.0]\n", b"2.0]\n    x { y: 1 }\n"),
+        (["--field", "model.ssd.hue.x=-1.5e3"], b"}  # a fork's", b"x: -1.5e3 }  # a fork's"),
+        (["--field", "model.ssd.hue.x=V2"], b"}  # a fork's", b"x: V2 }  # a fork's"),
+        (["--field", "model.ssd.hue.x=a/b c"], b"}  # a fork's", b"x: 'a/b c' }  # a fork's"),
+        (["--field", "model.ssd.hue.x={ y: 1 }"], b"}  # a fork's", b"x { y: 1 } }  # a fork's"),
+        (
+            ["--field", "model.ssd.negative_class_weight=-1.5e3"],
+            b"# a fork's\n", b"# a fork's\n    negative_class_weight: -1.5e3\n",
+        ),
+        (
+            ["--field", "model.ssd.matcher={ argmax_matcher { } }"],
+            b"# a fork's\n", b"# a fork's\n    matcher { argmax_matcher { } }\n",
+        ),
+        (
+            ["--field", "fine_tune_checkpoint_version=V2"],
+            b"of the zoo\n", b"of the zoo\n  fine_tune_checkpoint_version: V2\n",
+        ),
+        (
+            ["--field", "train_input_reader.label_map_path=5"],
+            b" } } } }\n}\n", b' } } } }\n}\ntrain_input_reader: {\n  label_map_path: \'5\'\n}\n',
+        ),
         (["--field", "model.ssd.feature_extractor=< >"], b"{ type: 'ssd' }", b"< >"),
         (
             ["--field", "freeze_variables=V2"],
@@ -212,6 +230,44 @@ def test_fields(
             ["--clear=model.ssd.num_class"],
             "pipeline.config has no field model.ssd.num_class; did you mean "
             "'model.ssd.num_classes'?",
+        ),
+        (
+            ["--clear=train_config.sync_replica"],
+            "pipeline.config has no field train_config.sync_replica; did you mean "
+            "'train_config.sync_replicas'?",
+        ),
+        (
+            ["--field=model.ssd.freeze_batchnorms=true"],
+            f"Ssd has no field 'freeze_batchnorms'; did you mean 'freeze_batchnorm'? {FORK}",
+        ),
+        (
+            ["--field=train_confg.num_steps=5"],
+            "TrainEvalPipelineConfig has no field 'train_confg'; did you mean 'train_config'? "
+            f"{FORK}",
+        ),
+        (
+            ["--field=train_config.fine_tune_checkpoint_version=v2"],
+            "train_config.fine_tune_checkpoint_version: CheckpointVersion has no value v2; did you "
+            "mean 'V2'?",
+        ),
+        (
+            ["--field=num_steps=1e4"],
+            "train_config.num_steps: expected an integer, found a float: 1e4; write an integer "
+            "here",
+        ),
+        (
+            ["--field=train_config.batch_size=many"],
+            "train_config.batch_size: expected an integer, found an identifier: many; write an "
+            "integer here",
+        ),
+        (
+            ["--field=train_config.batch_size=-1"],
+            "train_config.batch_size is -1, outside 0 to 4294967295; give a number in that range",
+        ),
+        (
+            ["--field=model.ssd.matcher={ argmax_macher { } }"],
+            "model.ssd.matcher.argmax_macher: Matcher has no field 'argmax_macher'; did you mean "
+            "'argmax_matcher'?",
         ),
         (
             ["--clear=num_steps", "--num_steps=1"],
