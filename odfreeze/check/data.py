@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from odfreeze.check.readers import InputPath, Reader, is_checkable
+from odfreeze.check.scheduling import trains
 from odfreeze.check.subject import Subject
 from odfreeze.errors import nearest
 from odfreeze.findings import Finding, Severity
@@ -31,7 +32,7 @@ def no_input_file(subject: Subject) -> Iterator[Finding]:
     """ODF501: an input path that matches no file, or none at all (lines 82, 218, 274)."""
     if subject.is_tf1:
         return
-    if subject.has("train_config") and not subject.has("train_input_reader"):
+    if trains(subject) and not subject.has("train_input_reader"):
         message = "there is no train_input_reader, which stock refuses; write one"
         yield Finding("ODF501", "error", message, subject.place("train_config"))
     for reader in subject.readers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from odfreeze.check.scheduling import trains
 from odfreeze.check.subject import Subject
 from odfreeze.findings import Finding
 
@@ -106,7 +107,7 @@ def resizer_refused(subject: Subject) -> Iterator[Finding]:
         yield Finding("ODF521", "error", message, place)
         return
     path, kind = found
-    if kind == "pad_to_multiple_resizer" and subject.has("train_config"):
+    if kind == "pad_to_multiple_resizer" and trains(subject):
         message = (
             "pad_to_multiple_resizer is not known to training, which breaks off; write "
             "keep_aspect_ratio_resizer with pad_to_max_dimension: true"
@@ -179,7 +180,7 @@ def _uneven(side: int, finest: int, coarsest: int) -> int | None:
 def sizes_differ(subject: Subject) -> Iterator[Finding]:
     """ODF522: a batch of images that keep their own sizes."""
     found = _resizer(subject)
-    if subject.is_tf1 or found is None or not subject.has("train_config"):
+    if subject.is_tf1 or found is None or not trains(subject):
         return
     batch = subject.integer("train_config.batch_size", 32) or 1
     each = batch // (subject.flags.num_replicas or 1)

@@ -56,7 +56,8 @@ class _Run:
     def shown(self, name: str) -> str:
         """Returns a field with its value, and whether it is only the default."""
         default = "" if self.subject.has(f"{self.schedule.path}.{name}") else " (its default)"
-        return f"{name} {self.schedule.values[name]:g}{default}"
+        value = self.schedule.values[name]
+        return f"{name} {value if isinstance(value, int) else f'{value:g}'}{default}"
 
     def place(self, *names: str) -> Place | None:
         path = self.schedule.path

@@ -10,13 +10,20 @@ from collections.abc import Iterator
 
 from odfreeze.check.subject import Subject
 from odfreeze.findings import Finding
+from odfreeze.textproto import Message
 
-__all__ = ["BLOCK", "RULES", "steps_of", "whole_blocks"]
+__all__ = ["BLOCK", "RULES", "steps_of", "trains", "whole_blocks"]
 
 #: Steps that stock takes at a time (model_lib_v2.py:43, NUM_STEPS_PER_ITERATION).
 BLOCK = 100
 # defaults of train.proto and optimizer.proto
 _BATCH_SIZE, _RMSPROP_DECAY = 32, 0.9
+
+
+def trains(subject: Subject) -> bool:
+    """Whether the config is one to train with: it has a train_config."""
+    found = subject.occurrence("train_config")
+    return found is not None and isinstance(found.value, Message)
 
 
 def steps_of(subject: Subject) -> int | None:
@@ -37,7 +44,7 @@ def whole_blocks(steps: int) -> int:
 
 def no_steps(subject: Subject) -> Iterator[Finding]:
     """ODF401: no number of steps is given, or it is 0 (model_lib_v2.py:524, 676)."""
-    if subject.is_tf1 or not subject.has("train_config") or steps_of(subject):
+    if subject.is_tf1 or not trains(subject) or steps_of(subject):
         return
     place = subject.place("train_config.num_steps", "train_config")
     if subject.flags.num_train_steps is not None:
@@ -97,7 +104,7 @@ def steps_never_saved(subject: Subject) -> Iterator[Finding]:
 
 def batch_not_shared_evenly(subject: Subject) -> Iterator[Finding]:
     """ODF411: a batch of nothing, or one that replicas cannot share (dataset_builder.py:243)."""
-    if subject.is_tf1 or not subject.has("train_config"):
+    if subject.is_tf1 or not trains(subject):
         return
     place = subject.place("train_config.batch_size", "train_config")
     size = subject.integer("train_config.batch_size", _BATCH_SIZE)
@@ -117,7 +124,7 @@ def batch_not_shared_evenly(subject: Subject) -> Iterator[Finding]:
 
 def no_optimizer(subject: Subject) -> Iterator[Finding]:
     """ODF412: no optimizer, or one without a schedule (optimizer_builder.py:135, 194)."""
-    if subject.is_tf1 or not subject.has("train_config"):
+    if subject.is_tf1 or not trains(subject):
         return
     optimizer = subject.member("train_config.optimizer")
     if optimizer is None:
