@@ -70,7 +70,7 @@ _RESNET = re.compile(r"(?:^|/)conv([2-5])_block(\d+)_(\d_conv|preact_bn)/")
 _EFFICIENTNET = re.compile(r"(?:^|/)stack_(\d+)/block_(\d+)/(project_conv2d/kernel$)?")
 #: What a name shows where one is enough.
 _PLAIN = (
-    (re.compile(r"(?:^|/)block_\d+_project/"), "MobileNet V2"),
+    (re.compile(r"(?:^|/)block_\d+_(?:expand|depthwise|project)/"), "MobileNet V2"),
     (re.compile(r"(?:^|/)conv_[dp]w_\d+/"), "MobileNet V1"),
     (re.compile(r"(?:^|/)block(?:35|17|8)_\d+_conv/"), "Inception-ResNet v2"),
 )

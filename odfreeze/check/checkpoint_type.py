@@ -61,9 +61,12 @@ def type_in_effect(subject: Subject) -> str | None:
 
 
 def roots(subject: Subject) -> frozenset[str]:
-    """Returns what the checkpoint has at its root, such as ``model/``; empty for one of TF1."""
+    """Returns what the checkpoint has at its root, such as ``model/``.
+
+    Empty for a checkpoint of TF1 (ODF310), and for a SavedModel (ODF321).
+    """
     found = subject.checkpoint
-    if found is None or found.format == "name":
+    if found is None or found.format == "name" or is_of_saved_model(found.path):
         return frozenset()
     return frozenset(key.partition("/")[0] + "/" for key in found.entries if "/" in key)
 
@@ -254,7 +257,7 @@ def no_save_counter(subject: Subject) -> Iterator[Finding]:
     found = subject.checkpoint
     if written_path(subject) is None or found is None or _COUNTER in found.entries:
         return
-    if not roots(subject) & {MODEL_ROOT, BACKBONE_ROOT} or is_of_saved_model(found.path):
+    if not roots(subject) & {MODEL_ROOT, BACKBONE_ROOT}:
         return
     message = (
         "the checkpoint has no save_counter, as after tf.train.Checkpoint.write() or "
