@@ -12,7 +12,15 @@ from odfreeze.regex_guard import search_bounded
 from odfreeze.selection import PATH_PREFIX, Pattern
 from odfreeze.variables import Variable
 
-__all__ = ["RULES"]
+__all__ = ["AUTOMATIC_NAME", "RULES"]
+
+#: How a name begins that Keras gives to a layer without one, numbered as it goes.
+AUTOMATIC_NAME = (
+    r"(?:conv2d|batch_normalization|conv2d_transpose|dense|freezable_batch_norm)(?:_\d+)?/"
+)
+#: Meta architectures with such layers: CenterNet's neck and heads, the box classifier of
+#: Faster R-CNN with an FPN, and all of Inception-ResNet.
+_WITH_AUTOMATIC_NAMES = ("center_net", "deepmac", "faster_rcnn", "context_rcnn")
 
 #: A pattern with more matches is not compared with other ways to match: that takes too long.
 _MOST_NAMES = 20_000
@@ -163,10 +171,10 @@ def _differing(
 
 
 def names_not_dependable(case: Case) -> Iterator[Finding]:
-    """ODF211: CenterNet's automatic names (``conv2d_166``) differ from process to process."""
-    if not (case.meta_architecture or "").startswith(("center_net", "deepmac")):
+    """ODF211: automatic names (``conv2d_166``) differ from process to process."""
+    if not (case.meta_architecture or "").startswith(_WITH_AUTOMATIC_NAMES):
         return
-    numbered = re.compile(r"(?:conv2d|batch_normalization|conv2d_transpose)(?:_\d+)?/")
+    numbered = re.compile(AUTOMATIC_NAME)
     for index, pattern in enumerate(case.selection.patterns):
         if pattern.by_path:
             continue

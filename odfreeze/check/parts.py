@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from odfreeze.check.case import quantity
+from odfreeze.check.outcome import AUTOMATIC_NAME
 from odfreeze.regex_guard import search_bounded
 from odfreeze.selection import PATH_PREFIX
 from odfreeze.variables import Variable
@@ -70,10 +71,6 @@ _NETWORKS = (
     "nasnet", "pnasnet", "resnet", "vgg", "xception",
 )  # fmt: skip
 
-#: Names that Keras numbers as it goes: other ones when anything was built before.
-_AUTOMATIC = re.compile(
-    r"(?:conv2d|batch_normalization|conv2d_transpose|dense|freezable_batch_norm)(?:_\d+)?/"
-)
 #: More variables, or more pieces in a pattern, are not worth it.
 _MOST_VARIABLES = 20_000
 _MOST_PIECES = 8
@@ -152,7 +149,7 @@ def pattern_of(part: Sequence[Variable], variables: Sequence[Variable]) -> str |
     """
     inside = {v.object_path for v in part}
     others = [v for v in variables if v.object_path not in inside]
-    dependable = all(v.name is not None and not _AUTOMATIC.match(v.name) for v in part)
+    dependable = all(v.name is not None and not re.match(AUTOMATIC_NAME, v.name) for v in part)
     if dependable and all(v.name is not None for v in variables):
         names, other_names = [v.label for v in part], [v.label for v in others]
         for mask in (_masked, str):

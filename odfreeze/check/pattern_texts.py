@@ -129,6 +129,23 @@ def misplaced_path_prefix(subject: Subject) -> Iterator[Finding]:
             yield Finding("ODF222", "warning", message, pattern.place, edits)
 
 
+def with_output_number(subject: Subject) -> Iterator[Finding]:
+    """ODF223: a pattern with the ``:0`` of a tensor's name, which variables' names do not have."""
+    if subject.is_tf1:
+        return  # TF1's Estimator path left it on
+    for pattern in subject.patterns:
+        if not re.search(r":0\$?$", pattern.text) or _matches(subject, pattern.text):
+            continue
+        right = re.sub(r":0(\$?)$", r"\1", pattern.text)
+        message = (
+            f"{pattern.field}: {quoted(pattern.text)} ends in ':0', which names are held against "
+            f"patterns without, so it matches nothing; write {quoted(right)}"
+        )
+        certain = _is_regex(right) and _matches(subject, right) != 0
+        edits = rewritten(subject, pattern, (right,)) if certain else ()
+        yield Finding("ODF223", "warning", message, pattern.place, edits)
+
+
 def _matches(subject: Subject, text: str) -> int | None:
     """Returns how many variables of the checkpoint a pattern matches; None where none is read."""
     case = subject.case
@@ -158,4 +175,6 @@ def rewritten(subject: Subject, pattern: Pattern, values: Sequence[str]) -> tupl
     return set_repeated(subject.config.document, path, after)
 
 
-RULES = (empty_pattern, several_in_one, written_for_tf1, misplaced_path_prefix)
+RULES = (
+    empty_pattern, several_in_one, written_for_tf1, misplaced_path_prefix, with_output_number,
+)  # fmt: skip

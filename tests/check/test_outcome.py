@@ -128,9 +128,9 @@ def test_the_suffix_changes_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("architecture", "text", "speaks"),
     [("center_net", "conv2d", True), ("deepmac_meta_arch", "normalization_2", True),
-     ("ssd", "conv2d", False), ("center_net", "stem", False),
+     ("faster_rcnn", "conv2d", True), ("ssd", "conv2d", False), ("center_net", "stem", False),
      ("center_net", "(?#path)head", False)],
-    ids=["centernet", "deepmac", "ssd", "own-name", "path"],
+    ids=["centernet", "deepmac", "faster-rcnn", "ssd", "own-name", "path"],
 )  # fmt: skip
 def test_names_that_keras_numbers_are_not_dependable(
     architecture: str, text: str, speaks: bool

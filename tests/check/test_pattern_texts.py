@@ -209,3 +209,36 @@ def test_an_object_path_without_its_prefix(text: str, what: str, right: str) -> 
 def test_patterns_that_stand_where_they_should(text: str) -> None:
     subject = subject_of(config(f'"{text}"'))
     assert not list(pattern_texts.misplaced_path_prefix(subject))
+
+
+# --- ODF223 ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "right"), [("Conv1/kernel:0", "Conv1/kernel"), ("kernel:0$", "kernel$")]
+)
+def test_the_ending_of_a_tensor(text: str, right: str) -> None:
+    subject = subject_of(config(f'"{text}"'))
+    assert said(pattern_texts.with_output_number(subject)) == [
+        f"ODF223 warning 3: freeze_variables: '{text}' ends in ':0', which names are held against "
+        f"patterns without, so it matches nothing; write '{right}'"
+    ]
+    assert fixed(subject, pattern_texts.with_output_number) == config(f'"{right}"')
+
+
+def test_where_the_rest_matches_nothing_either_the_person_decides(tmp_path: Path) -> None:
+    (finding,) = pattern_texts.with_output_number(on_tiny(tmp_path, "zzz:0"))
+    assert finding.edits == ()
+    (finding,) = pattern_texts.with_output_number(on_tiny(tmp_path, "kernel:0"))
+    assert finding.edits
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [("kernel", KERAS), ("a:0b", KERAS), ("kernel(:0)?$", KERAS),
+     ("kernel:0", 'model { ssd { feature_extractor { type: "ssd_mobilenet_v2" } } }\n')],
+    ids=["plain", "inside", "optional", "tf1"],
+)  # fmt: skip
+def test_endings_that_are_fine(text: str, model: str) -> None:
+    subject = subject_of(config(f'"{text}"', model=model))
+    assert not list(pattern_texts.with_output_number(subject))

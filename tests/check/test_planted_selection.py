@@ -20,6 +20,7 @@ from tests.check.planted import (
     assert_found,
 )
 from tests.support.bundle_writer import write_checkpoint, write_state
+from tests.support.tiny_detector import specs
 
 OF_SSD = '  freeze_variables: "^(bn_)?Conv|^expanded_conv_|^block_[0-9]+_"'
 OF_EFFICIENTDET = '  freeze_variables: "^top_|^logits/"'
@@ -65,6 +66,8 @@ FAULTS = [
             "ODF222", "held against names"),
     pattern(SSD, OF_SSD, "prefix-behind", '"model/_box_predictor/(?#path)"', "ODF222",
             "write '(?#path)model/_box_predictor/'"),
+    pattern(FASTER_RCNN, OF_FASTER_RCNN, "tensor", '"conv1_conv/kernel:0"', "ODF223",
+            "write 'conv1_conv/kernel'"),
 ]  # fmt: skip
 
 
@@ -79,6 +82,51 @@ def test_of_each_sample_it_is_said_that_stock_ignores_its_patterns(sample: str) 
     assert [finding.code for finding in found] == ["ODF219"]
     enforced = RunFlags(is_enforced=True)
     assert not check_config(CONFIGS / sample, select=["ODF2"], flags=enforced).findings
+
+
+# --- held against a checkpoint ---------------------------------------------------------
+
+ON_CHECKPOINT = {
+    "backbone": ('@freeze_variables: ".*backbone/.*"', "ODF201", "selects the backbone"),
+    "heads": ('freeze_variables: "Conv1"\n@freeze_variables: "^head"', "ODF201",
+              "'^Predictor/' selects the heads"),
+    "misspelt": ('@freeze_variables: "blok_11_"', "ODF201", "nearest to 'blok_11_'"),
+    "everything": ('@freeze_variables: ".*"', "ODF202", "everything is frozen"),
+    "nothing": ('@update_trainable_variables: ".*"', "ODF203", "nothing is frozen"),
+    "optional": ('@freeze_variables: ".*block[0-1]*.*"', "ODF204", "decides nothing"),
+    "numbers": ('@freeze_variables: "^block_1"', "ODF205", "also takes block_10, block_11"),
+    "kernels": ('@freeze_variables: "kernel"', "ODF206", "left updating"),
+    "match": ('@freeze_variables: "_expand"', "ODF207", "re.match"),
+    "suffix": ('@freeze_variables: "gamma$"', "ODF208", "':0' ending"),
+    "statistics": ('@freeze_variables: "moving_mean"', "ODF209", "only moving statistics"),
+    "dot": ('@freeze_variables: "^v1.0_block"', "ODF214", "write '^v1[.]0_block'"),
+    "covered": ('freeze_variables: "^block_"\n@freeze_variables: "^block_10_"', "ODF216",
+                "matched by '^block_' too"),
+    "much": ('@freeze_variables: "kernel|gamma|beta"', "ODF217", "only 1 variable"),
+    "little": ('@freeze_variables: "v1[.]0_"\nfreeze_variables: "zz1"\nfreeze_variables: "zz2"',
+               "ODF218", "3 patterns freeze no more than 0.1%"),
+    "cancelled": ('freeze_variables: "^Conv1"\n@update_trainable_variables: "^Conv1"\n'
+                  'update_trainable_variables: "block"', "ODF220", "freezing wins"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ON_CHECKPOINT)
+def test_a_fault_against_a_checkpoint_is_found_at_its_line(name: str, tmp_path: Path) -> None:
+    lines, code, says = ON_CHECKPOINT[name]
+    variables = dict(specs())
+    for dotted in ("v1.0_block", "v1_0_block"):
+        variables[f"model/_feature_extractor/{dotted}"] = (f"{dotted}/gamma", "float32", (1,), None)
+    prefix = write_checkpoint(tmp_path / "ckpt-0", variables).as_posix()
+    text = (CONFIGS / SSD).read_text(encoding="utf-8")
+    start = text.index("PATH/TO/ssd_mobilenet")
+    text = text[:start] + prefix + text[text.index('"', start) :]
+    planted = text.replace(OF_SSD, lines)
+    path = tmp_path / SSD
+    path.write_text(planted.replace("@", ""), encoding="utf-8")
+    line = planted.count("\n", 0, planted.index("@")) + 1
+    found = [f for f in check_config(path).findings if f.code == code]
+    assert [f.place and f.place.line for f in found] == [line], found
+    assert says in found[0].message
 
 
 FIXES = {
