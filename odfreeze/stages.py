@@ -13,29 +13,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odfreeze.errors import (
-    CheckpointError,
-    MissingDependencyError,
-    OutputError,
-    PatternError,
-    Place,
-    RemotePathError,
-    TrainingRefusedError,
-)
+from odfreeze.errors import OutputError, TrainingRefusedError
 from odfreeze.files import refuse_remote, write_atomically
 from odfreeze.findings import Finding
+from odfreeze.judgement import judge_stages
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import Plan, Stage, check_plan, read_plan
-from odfreeze.preview import Preview, preview
-from odfreeze.refusal import refuse
-from odfreeze.restore import MODEL_ROOT
 from odfreeze.schedule import Schedule, changes, read_schedule, refit
 from odfreeze.selection import Selection
-from odfreeze.textproto import last
 
 __all__ = [
     "CONFIG_NAME",
@@ -142,6 +131,7 @@ def write_stages(
     *,
     force: bool = False,
     allow: Collection[str] = (),
+    ignore: Sequence[str] = (),
 ) -> tuple[StagedConfig, ...]:
     """Writes one directory with a pipeline.config per stage.
 
@@ -154,19 +144,21 @@ def write_stages(
       output_dir: Where to; made when it is missing. Nothing outside of it is written.
       force: Whether a pipeline.config that differs may be overwritten.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
+      ignore: Codes, or beginnings of codes, of findings to go on in spite of.
 
     Returns:
-      The stages, with what the preview of the base checkpoint says of each.
+      The stages, with what a check and the preview of the base checkpoint say of each.
 
     Raises:
       PlanError: The plan cannot be carried out.
       ConfigError: The base config cannot be read, or has no learning rate schedule.
-      TrainingRefusedError: A stage would not do what its patterns were written for.
+      TrainingRefusedError: The base config is wrong, or a stage would not do what its patterns
+        were written for.
       OutputError: Something else is in the way, or cannot be written.
       RemotePathError: A path is not local.
     """
     base = PipelineConfig.read(plan.base_config)
-    staged = tuple(_judged(one, base, allow) for one in plan_stages(plan, output_dir))
+    staged = judge_stages(plan_stages(plan, output_dir), base, allow=allow, ignore=ignore)
     _refuse_strangers(staged, Path(output_dir))
     outdated = [one for one in staged if _must_write(one, plan, force, allow)]
     for one in reversed(outdated):
@@ -215,92 +207,6 @@ def _staged(
         starts_from_type=config.fine_tune_checkpoint_type,
         batch_size=config.batch_size,
         schedule=fitted,
-    )
-
-
-# --- judging ----------------------------------------------------------------------
-
-
-def _judged(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> StagedConfig:
-    """Returns a stage with what its preview on the base checkpoint says; refuses what it must."""
-    is_first = one.number == 1
-    if base.fine_tune_checkpoint is None:
-        if is_first:
-            _refuse_frozen_noise(one, base, allow)
-        return replace(one, findings=_unchecked(base, "it sets no checkpoint", is_first))
-    config = PipelineConfig.parse(one.data, str(one.config_path))
-    try:
-        seen = preview(config, checkpoint=base.fine_tune_checkpoint)
-    except PatternError as error:  # its place is in a config that is not there yet
-        places = {pattern.text: pattern.place for pattern in one.stage.patterns()}
-        error.place = places.get(error.pattern) or error.place
-        raise
-    except (CheckpointError, RemotePathError, MissingDependencyError) as error:
-        return replace(one, findings=_unchecked(base, error.message, is_first))
-    findings = _in_plan(seen, config, one)
-    if not _can_tell(seen):
-        return replace(one, findings=findings if is_first else ())
-    selection = _with_plan_places(seen.selection, one.stage)
-    try:
-        refuse(selection, seen.restored if is_first else None, allow)
-    except TrainingRefusedError as refused:
-        place = refused.place or one.stage.places.get("name")
-        raise TrainingRefusedError(f"stage {one.name!r}: {refused.message}", place=place) from None
-    if not is_first:  # what the base checkpoint restores says nothing of a later stage
-        findings = tuple(finding for finding in findings if finding.code < "ODF3")
-    return replace(one, selection=selection, findings=findings)
-
-
-def _refuse_frozen_noise(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> None:
-    patterns = one.stage.patterns()
-    if patterns and "random_frozen" not in allow:
-        raise TrainingRefusedError(
-            f"stage {one.name!r} freezes variables, but {base.file} sets no fine_tune_checkpoint:"
-            " they would stay at their random start; set it there, or let the first stage train"
-            " everything (--allow_random_frozen goes on all the same)",
-            place=patterns[0].place,
-        )
-
-
-def _unchecked(base: PipelineConfig, why: str, is_first: bool) -> tuple[Finding, ...]:
-    """Returns that no checkpoint could tell what the patterns match; said once, not per stage."""
-    if not is_first:
-        return ()
-    found = last(base.document, "train_config.fine_tune_checkpoint")
-    message = (
-        f"the patterns were not held against a checkpoint: {why}; `odfreeze train` holds them"
-        " against the model"
-    )
-    return (Finding("ODF391", "warning", message, found.place if found else None),)
-
-
-def _can_tell(seen: Preview) -> bool:
-    """Whether the checkpoint holds the detection model, by the names that the patterns go by."""
-    by_name = any(not pattern.by_path for pattern in seen.selection.patterns)
-    if seen.names_missing and by_name:
-        return False
-    return any(v.object_path.startswith(MODEL_ROOT) for v in seen.selection.variables)
-
-
-def _with_plan_places(selection: Selection, stage: Stage) -> Selection:
-    """Returns the selection with its patterns placed in the plan, where people correct them."""
-    places = {(pattern.field, pattern.text): pattern.place for pattern in stage.patterns()}
-    patterns = tuple(
-        replace(pattern, place=places.get((pattern.field, pattern.text)))
-        for pattern in selection.patterns
-    )
-    return replace(selection, patterns=patterns)
-
-
-def _in_plan(seen: Preview, config: PipelineConfig, one: StagedConfig) -> tuple[Finding, ...]:
-    """Returns the preview's findings; those about a pattern are placed in the plan."""
-    in_plan = {(p.field, p.text): p.place for p in one.stage.patterns()}
-    moved: dict[Place | None, Place | None] = {
-        pattern.place: in_plan.get((pattern.field, pattern.text)) for pattern in config.patterns()
-    }
-    return tuple(
-        replace(finding, place=moved.get(finding.place) or finding.place)
-        for finding in seen.findings
     )
 
 

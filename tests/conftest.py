@@ -26,3 +26,10 @@ def corpus() -> Path:
     if not path.is_dir():
         pytest.skip("the corpus is not beside this checkout")
     return path
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rule of `odfreeze check` runs: configs can be cut down to what a test is about."""
+    monkeypatch.setattr("odfreeze.check.linter._MODULES", ())
+    monkeypatch.setattr("odfreeze.check.linter._TEXT_MODULES", ())

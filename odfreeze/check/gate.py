@@ -18,6 +18,7 @@ def refuse_errors(
     config: PipelineConfig,
     flags: RunFlags,
     *,
+    select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     lenient: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
@@ -26,7 +27,8 @@ def refuse_errors(
     Args:
       config: The config.
       flags: How it is going to be run.
-      ignore: Codes, or beginnings of codes, to leave out.
+      select: Codes, or beginnings of codes, to look at; none for all.
+      ignore: Likewise, to leave out.
       lenient: Likewise, of errors that are passed on and do not refuse.
 
     Returns:
@@ -36,7 +38,7 @@ def refuse_errors(
       TrainingRefusedError: With the finding's place, and what lets it through.
       UsageError: No code begins like one of these.
     """
-    checked = check_config(config, flags=flags, ignore=ignore)
+    checked = check_config(config, flags=flags, select=select, ignore=ignore)
     grave = [f for f in checked.findings if f.severity == "error" and not covers(lenient, f.code)]
     if not grave:
         return in_order(checked.findings)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from odfreeze.check.linter import Checked
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "codes", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--ignore", "leave these out"),
     ):
         chosen.add_argument(
-            flag, metavar="CODES", action="append", default=[], type=_codes, help=text
+            flag, metavar="CODES", action="extend", default=[], type=codes, help=text
         )
     chosen.add_argument("--strict", action="store_true", help="a warning, too, gives exit status 1")
     fixes = parser.add_argument_group("fixes")
@@ -67,7 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _codes(text: str) -> list[str]:
+def codes(text: str) -> list[str]:
+    """Returns the codes of a flag's value.
+
+    >>> codes("ODF3, ODF205")
+    ['ODF3', 'ODF205']
+    """
     return [code.strip() for code in text.split(",") if code.strip()]
 
 
@@ -86,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     checked = check_files(
         args.configs,
         flags=flags,
-        select=_joined(args.select),
-        ignore=_joined(args.ignore),
+        select=args.select,
+        ignore=args.ignore,
         fix=args.fix or args.diff,
     )
     if args.fix:
@@ -96,10 +101,6 @@ def run(args: argparse.Namespace) -> int:
     _print(checked, args)
     grave = ("error", "warning") if args.strict else ("error",)
     return int(any(one.count(severity) for one in checked for severity in grave))
-
-
-def _joined(codes: list[list[str]]) -> list[str]:
-    return [code for some in codes for code in some]
 
 
 def _print(checked: tuple[Checked, ...], args: argparse.Namespace) -> None:

@@ -11,6 +11,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from odfreeze.cli.check import codes
+
 if TYPE_CHECKING:
     from odfreeze.stages import StagedConfig
 
@@ -41,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=[],
             help=f"go on in spite of {ALLOWANCES[name]}",
         )
+    parser.add_argument(
+        "--ignore",
+        metavar="CODES",
+        action="extend",
+        default=[],
+        type=codes,
+        help="leave these findings out: ODF501,ODF4",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     from odfreeze.stages import read_plan, write_stages
 
     plan = read_plan(args.plan)
-    staged = write_stages(plan, args.output_dir, force=args.force, allow=args.allow)
+    staged = write_stages(
+        plan, args.output_dir, force=args.force, allow=args.allow, ignore=args.ignore
+    )
     for one in staged:
         for finding in one.findings:
             if finding.severity != "info":  # `odfreeze preview` of the config shows these

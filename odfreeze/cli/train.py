@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from odfreeze.cli.check import codes
 from odfreeze.errors import UsageError
 from odfreeze.refusal import ALLOWANCES
 
@@ -47,6 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, meaning in ALLOWANCES.items():
         parser.add_argument(f"--allow_{name}", action="store_true", help=f"go on with {meaning}")
+    parser.add_argument(
+        "--ignore",
+        metavar="CODES",
+        action="extend",
+        default=[],
+        type=codes,
+        help="findings of `odfreeze check` to go on in spite of: ODF501,ODF4",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--verbose", action="store_true", help="show the OD API's own log too")
     stock = parser.add_argument_group("flags of model_main_tf2, handed on")
@@ -64,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         "checkpoint_every_n": args.checkpoint_every_n,
         "frozen_batch_norm": args.frozen_batch_norm,
         "allow": [name for name in ALLOWANCES if getattr(args, f"allow_{name}")],
+        "ignore": args.ignore,
         "flags": [
             f"--{name}={value}"
             for name in _STOCK_FLAGS

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from odfreeze import errors
+from odfreeze.check.subject import RunFlags
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.selection import FrozenBatchNorm
-from odfreeze.training.precheck import latest_step, local_directory, precheck
+from odfreeze.training.precheck import check_run, latest_step, local_directory, precheck
 from odfreeze.training.request import TrainingRequest, parse_event
 from odfreeze.verify import Verification, verify
 
@@ -59,6 +60,7 @@ def train(
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
     allow: Collection[str] = (),
+    ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
     python: str = sys.executable,
     watch: Watch | None = None,
@@ -77,10 +79,11 @@ def train(
       frozen_batch_norm: ``hold`` keeps the statistics of frozen batch norm layers as they are,
         ``update`` lets them follow the new data.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
+      ignore: Codes, or beginnings of codes, of what a check finds, to go on in spite of.
       flags: More flags for ``model_main_tf2``.
       python: The Python of the environment that has TensorFlow and the OD API.
-      watch: Called with each event: ``phase``, ``selection``, ``step``, ``block``, ``saved``,
-        ``done``.
+      watch: Called with each event: ``finding``, ``phase``, ``selection``, ``step``, ``block``,
+        ``saved``, ``done``.
       verbose: Whether to repeat the child's log on standard error, besides its file.
 
     Returns:
@@ -96,7 +99,18 @@ def train(
     if checkpoint_every_n < 1:
         raise UsageError(f"--checkpoint_every_n is {checkpoint_every_n}; give 1 or more")
     pipeline = PipelineConfig.read(config)
+    run_flags = RunFlags(
+        model_dir=os.fspath(local_directory(model_dir)),
+        num_train_steps=num_train_steps,
+        checkpoint_every_n=checkpoint_every_n,
+        use_tpu="--use_tpu=true" in flags,
+        frozen_batch_norm=frozen_batch_norm,
+        is_enforced=True,
+    )
+    findings = check_run(pipeline, run_flags, ignore)
     checked = precheck(pipeline, model_dir, num_train_steps, frozen_batch_norm, allow)
+    for finding in findings:
+        notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
     directory = Path(model_dir)
     kept = directory / "odfreeze" / "verification.json"
     if checked.steps_left > 0:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odfreeze.check.gate import refuse_errors
+from odfreeze.check.subject import RunFlags
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import (
     CheckpointNotFoundError,
@@ -16,13 +18,21 @@ from odfreeze.errors import (
     suggest,
 )
 from odfreeze.files import refuse_remote
+from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.record import RunRecord, read_record, record_path
 from odfreeze.refusal import ALLOWANCES, refuse
 from odfreeze.selection import FrozenBatchNorm
 
-__all__ = ["Precheck", "differing_identity", "latest_step", "local_directory", "precheck"]
+__all__ = [
+    "Precheck",
+    "check_run",
+    "differing_identity",
+    "latest_step",
+    "local_directory",
+    "precheck",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,29 @@ def precheck(
     if step is not None and "used_model_dir" not in allow:
         _refuse_other_run(config, directory, frozen_batch_norm, step, num_steps)
     return Precheck(num_steps, step, _expected(config, step, frozen_batch_norm, allow))
+
+
+def check_run(
+    config: PipelineConfig, flags: RunFlags, ignore: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Returns the warnings of a check of a run's config; raises for an error.
+
+    A run that goes on needs no more what it started from, and its directory is its own.
+    What :func:`precheck` judges better, with an allowance for each, is left to it.
+
+    Args:
+      config: The run's config.
+      flags: How it is run.
+      ignore: Codes, or beginnings of codes, to go on in spite of.
+
+    Raises:
+      TrainingRefusedError: For the first error.
+      UsageError: No code begins like one of these.
+    """
+    resumes = flags.model_dir is not None and latest_step(Path(flags.model_dir)) is not None
+    left_out = ("ODF3", "ODF6") if resumes else ("ODF301", "ODF6")
+    found = refuse_errors(config, flags, ignore=(*left_out, *ignore))
+    return tuple(finding for finding in found if finding.severity != "info")
 
 
 def local_directory(model_dir: str | os.PathLike[str]) -> Path:

@@ -198,7 +198,9 @@ class BarProgress:
 def _say_other(event: dict[str, Any], say: Callable[[str], None]) -> None:
     """Says what both displays say alike."""
     kind = event["kind"]
-    if kind == "saved":
+    if kind == "finding":
+        say(event["text"])
+    elif kind == "saved":
         say(f"saved {event['checkpoint']}")
     elif kind == "stage":
         say(f"stage {event['number']} of {event['of']}: {event['stage']}")

@@ -103,6 +103,7 @@ def train_stages(
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
     allow: Collection[str] = (),
+    ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
     python: str = sys.executable,
     watch: Callable[[dict[str, Any]], None] | None = None,
@@ -118,6 +119,7 @@ def train_stages(
       checkpoint_every_n: Save every so many steps; the last of a stage is always saved.
       frozen_batch_norm: ``hold`` or ``update``, see :func:`odfreeze.train`.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
+      ignore: Codes of findings to go on in spite of, see :func:`odfreeze.train`.
       flags: More flags for ``model_main_tf2``.
       python: The Python of the environment that has TensorFlow and the OD API.
       watch: Called with each event; ``stage`` and ``skipped`` tell which stage it is about.
@@ -146,6 +148,7 @@ def train_stages(
             checkpoint_every_n=checkpoint_every_n,
             frozen_batch_norm=frozen_batch_norm,
             allow=allow,
+            ignore=ignore,
             flags=flags,
             python=python,
             watch=watch,

@@ -26,9 +26,9 @@ def test_without_a_code_all_are_listed(capsys) -> None:
 
 
 def test_a_code_that_does_not_exist(capsys) -> None:
-    assert main(["explain", "ODF19"]) == 2
+    assert main(["explain", "0DF190"]) == 2
     assert capsys.readouterr() == (
         "",
-        "odfreeze: there is no code 'ODF19'; did you mean 'ODF190'?"
+        "odfreeze: there is no code '0DF190'; did you mean 'ODF190'?"
         " (`odfreeze explain` lists all of them)\n",
     )

@@ -12,6 +12,8 @@ from odfreeze.cli import main
 from tests.conftest import ROOT
 from tests.support.bundle_writer import write_checkpoint
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 BASE = """\
 model { ssd { } }
 train_config {
@@ -185,5 +187,6 @@ def test_as_a_process_of_its_own_without_tensorflow(folder: Path) -> None:
         "sys.exit(status or 50 * bool({'tensorflow', 'numpy'} & set(sys.modules)))"
     )
     arguments = ["stage", str(folder / "a.plan"), "--output_dir", str(folder / "out")]
+    arguments += ["--ignore=ODF"]
     command = [sys.executable, "-c", script, *arguments]
     assert subprocess.run(command, check=False, capture_output=True, cwd=ROOT).returncode == 0

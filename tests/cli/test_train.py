@@ -16,6 +16,8 @@ from odfreeze.training.launch import TrainingResult
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import write_detector
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 posix = pytest.mark.skipif(os.name != "posix", reason="needs an executable script")
 RUN = ["train", "--pipeline_config_path", "pipeline.config", "--model_dir", "run"]
 VERIFIED = (
@@ -176,6 +178,7 @@ PLAIN: dict[str, Any] = {
     "checkpoint_every_n": 1000,
     "frozen_batch_norm": "hold",
     "allow": [],
+    "ignore": [],
     "flags": [],
     "verbose": False,
 }
@@ -197,6 +200,7 @@ def test_without_more_flags_all_is_stocks_default(calls: list) -> None:
             ["--allow_used_model_dir", "--allow_all_frozen"],
             {"allow": ["all_frozen", "used_model_dir"]},
         ),
+        (["--ignore=ODF4,ODF501", "--ignore=ODF2"], {"ignore": ["ODF4", "ODF501", "ODF2"]}),
         (["--use_tpu", "--num_workers=2"], {"flags": ["--use_tpu=true", "--num_workers=2"]}),
         (["--nouse_tpu"], {"flags": ["--use_tpu=false"]}),
         (["--use_tpu=True"], {"flags": ["--use_tpu=true"]}),

@@ -28,6 +28,8 @@ from tests.conftest import ROOT
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import write_detector
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 posix = pytest.mark.skipif(os.name != "posix", reason="needs executable scripts and signals")
 TRAINS = 'copy_run("trained")\n'
 
@@ -248,6 +250,7 @@ def test_an_error_of_the_child_comes_back_as_itself(name: str) -> None:
     kind = getattr(errors, name)
     details = {
         "CheckpointError": {"path": "p"},
+        "DataError": {"path": "p"},
         "PatternError": {"pattern": "p"},
         "UnknownFieldError": {"field": "f"},
         "RemotePathError": {"path": "p"},
@@ -391,7 +394,8 @@ from odfreeze.errors import OdfreezeError
 from odfreeze.training.launch import train
 config, model_dir, python = sys.argv[1:]
 try:
-    train(config, model_dir, python=python, watch=lambda e: print(e["kind"], flush=True))
+    watch = lambda e: print(e["kind"], flush=True)
+    train(config, model_dir, python=python, ignore=["ODF"], watch=watch)
 except OdfreezeError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_status)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from odfreeze.check.linter import Checked
+from odfreeze.check.subject import RunFlags
 from odfreeze.errors import (
     CheckpointNotFoundError,
     OdfreezeError,
@@ -15,9 +17,10 @@ from odfreeze.errors import (
     TrainingRefusedError,
     UsageError,
 )
+from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import record_path
-from odfreeze.training.precheck import Precheck, latest_step, precheck
+from odfreeze.training.precheck import Precheck, check_run, latest_step, precheck
 from tests.support.bundle_writer import write_checkpoint, write_state
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
@@ -336,3 +339,45 @@ def test_a_misspelt_allowance_is_an_error(config: Path) -> None:
     assert refused(config, allow=["random_frozn"], error=UsageError) == (
         "there is nothing to allow called 'random_frozn'; did you mean 'random_frozen'?"
     )
+
+
+# --- what a check says of it ---
+
+
+def checked(monkeypatch, config: Path, *findings: Finding, ignore=(), resumed: bool = False):
+    """Makes a check find this; returns what was passed on, and what the check was told."""
+    told: dict[str, object] = {}
+
+    def find(pipeline: PipelineConfig, **options: object) -> Checked:
+        told.update(options)
+        return Checked(pipeline.file, findings, 0, b"", b"")
+
+    monkeypatch.setattr("odfreeze.check.gate.check_config", find)
+    run = config.parent / "run"
+    if resumed:
+        write_run(run, config, 4)
+    flags = RunFlags(model_dir=str(run), is_enforced=True)
+    return check_run(PipelineConfig.read(config), flags, ignore), told
+
+
+def test_warnings_of_a_check_are_passed_on_and_hints_are_not(config: Path, monkeypatch) -> None:
+    warning = Finding("ODF410", "warning", "nobody reads it")
+    hint = Finding("ODF219", "info", "good to know")
+    assert checked(monkeypatch, config, hint, warning)[0] == (warning,)
+
+
+def test_an_error_of_a_check_refuses(config: Path, monkeypatch) -> None:
+    with pytest.raises(TrainingRefusedError, match=r"^ODF501: no data "):
+        checked(monkeypatch, config, Finding("ODF501", "error", "no data"))
+
+
+@pytest.mark.parametrize(
+    ("resumed", "left_out"),
+    ((False, ("ODF301", "ODF6", "ODF4")), (True, ("ODF3", "ODF6", "ODF4"))),
+    ids=["new", "resumed"],
+)
+def test_what_precheck_judges_itself_is_left_to_it(
+    config: Path, monkeypatch, resumed: bool, left_out: tuple[str, ...]
+) -> None:
+    _, told = checked(monkeypatch, config, ignore=["ODF4"], resumed=resumed)
+    assert told["ignore"] == left_out

@@ -236,3 +236,8 @@ def test_the_next_stage_gets_a_bar_of_its_own(terminal: Terminal) -> None:
     text = terminal.text()
     assert " 0/40 " in text.splitlines()[-1]
     assert "loss" not in text.splitlines()[-1]
+
+
+def test_a_finding_is_said_as_it_is() -> None:
+    text = "a.config:3:1: warning ODF410: nobody reads [bold] it"
+    assert lines((0, {"kind": "finding", "text": text})) == [text]

@@ -15,6 +15,8 @@ from odfreeze.training.staged import StageRun, find_stages, is_finished, train_s
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import write_detector
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 posix = pytest.mark.skipif(os.name != "posix", reason="needs an executable script")
 
 #: The child leaves behind what is in a folder named as the stage's.
