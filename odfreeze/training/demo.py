@@ -73,41 +73,51 @@ def run_demo(
     root = Path(output_dir)
     _make_room(root)
 
-    def run(*arguments: str) -> None:
+    def run(*arguments: str, status_due: int = 0) -> None:
         say("$ odfreeze " + shlex.join(arguments))
         status = command(arguments)
-        if status != 0:
+        if status != status_due:
             raise TrainingFailedError(
                 f"`odfreeze {arguments[0]}` ended with exit status {status}", returncode=status
             )
 
-    say("1/7  Draw two datasets: discs, squares, triangles to start from; rings, crosses, diamonds")
-    say("     to fine-tune on. Each is a TFRecord file with its label map, as the OD API reads it.")
+    say("1/9  What is installed here, and what odfreeze does so that the OD API runs on it.")
+    run("doctor")
+
+    say("\n2/9  Draw two datasets: discs, squares, triangles to start from; rings, crosses and")
+    say("     diamonds to fine-tune on; each a TFRecord file with its label map, as the OD API")
+    say("     reads them.")
     _draw(root / "data", f"base={_BASE_CLASSES}", f"new={_NEW_CLASSES}")
     base, new = _write_configs(root)
 
-    say("\n2/7  Train a base model from scratch, so that there is a checkpoint to fine-tune.")
+    say("\n3/9  Train a base model from scratch, so that there is a checkpoint to fine-tune.")
     run("train", "--pipeline_config_path", str(base), "--model_dir", str(root / "base"))
 
-    say("\n3/7  Which variables would a pattern freeze? First the one that tutorials give.")
+    say("\n4/9  Which variables would a pattern freeze? First the one that tutorials give.")
     say("     Look at the finding: no name of this model holds the word.")
     run("preview", str(new), "--freeze_variables", ".*backbone.*", "--depth", "1")
     say("\n     Now one that selects the backbone. Look at the states, and at what is held.")
     run("preview", str(new), "--freeze_variables", "^(bn_)?Conv|^expanded_conv_|^block_[0-9]+_")
 
-    say("\n4/7  Write the configs of a staged fine-tuning: heads first, then the neck too.")
+    say("\n5/9  Check a config before it runs. This one has lines copied from a tutorial.")
+    copied = _write_copied(root, new)
+    run("check", str(copied), status_due=1)
+    say("\n     What is safe to mend is mended on demand; here only shown.")
+    run("check", str(copied), "--diff")
+
+    say("\n6/9  Write the configs of a staged fine-tuning: heads first, then the neck too.")
     run("stage", str(root / "demo.plan"), "--output_dir", str(root / "stages"))
 
-    say("\n5/7  Train the stages, the freezing enforced. Each is verified when it has ended.")
+    say("\n7/9  Train the stages, the freezing enforced. Each is verified when it has ended.")
     run("train", "--stages_dir", str(root / "stages"))
 
-    say("\n6/7  The proof, any time again: from the record of a run and its last checkpoint.")
+    say("\n8/9  The proof, any time again: from the record of a run and its last checkpoint.")
     stages = find_stages(root / "stages")
     for stage in stages:
         run("verify", str(stage.model_dir))
     enforced = {stage.name: verify(stage.model_dir) for stage in stages}
 
-    say("\n7/7  The same config of the first stage under plain model_main_tf2, which ignores the")
+    say("\n9/9  The same config of the first stage under plain model_main_tf2, which ignores the")
     say("     patterns. (It steps in blocks of 100, so it takes 100 steps for num_steps: 40.)")
     first = stages[0]
     run_stock(first.config, root / "stock", flags=[f"--checkpoint_every_n={first.num_steps}"])
@@ -189,6 +199,16 @@ def _write_configs(root: Path) -> tuple[Path, Path]:
         configs.append(root / file)
     write_atomically(root / "demo.plan", _sample("demo.plan").read_bytes())
     return configs[0], configs[1]
+
+
+def _write_copied(root: Path, config: Path) -> Path:
+    """Writes a config with two faults that are often copied along; returns its path."""
+    text = config.read_bytes()
+    text = text.replace(b"fine_tune_checkpoint_version: V2", b"fine_tune_checkpoint_version: v2")
+    text = text.replace(b"train_config {", b'train_config {\n  freeze_vars: ".*backbone/.*"', 1)
+    copied = root / "copied.config"
+    write_atomically(copied, text)
+    return copied
 
 
 def _sample(name: str) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from odfreeze.check.linter import fix_config
 from odfreeze.errors import OutputError, TrainingFailedError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import read_plan
@@ -111,13 +112,28 @@ def test_a_dataset_that_cannot_be_drawn_is_told_by_its_last_line(tmp_path, monke
     )  # fmt: skip
 
 
+def _failing(command: str):
+    """Commands that end well, but for one."""
+    return lambda arguments: 2 * (arguments[0] == command)
+
+
+def test_its_copied_config_has_two_faults_that_check_mends(tmp_path: Path) -> None:
+    _, new = demo._write_configs(tmp_path)
+    copied = demo._write_copied(tmp_path, new)
+    mended = fix_config(copied, select=["ODF101", "ODF103"])
+    assert [finding.code for finding in mended.fixed] == ["ODF101", "ODF103"]
+    assert mended.data == new.read_bytes().replace(
+        b"train_config {", b'train_config {\n  freeze_variables: ".*backbone/.*"', 1
+    )
+
+
 def test_commands_are_shown_as_typed_and_one_that_fails_ends_the_demo(
     tmp_path, monkeypatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(demo, "_draw", lambda *args: None)
     with pytest.raises(TrainingFailedError, match="`odfreeze train` ended with exit status 2"):
-        run_demo(tmp_path / "my demo", command=lambda arguments: 2, say=said.append)
+        run_demo(tmp_path / "my demo", command=_failing("train"), say=said.append)
     root = tmp_path / "my demo"
     assert said[-1] == (
         f"$ odfreeze train --pipeline_config_path '{root / 'base.config'}' --model_dir"
