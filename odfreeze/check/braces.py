@@ -35,14 +35,15 @@ class Guess:
 class _Block:
     """A block that is open.
 
-    ``line`` and ``indent`` are those of the line on which it was opened.
+    ``line`` and ``indent`` are those of the line on which it was opened; ``is_closed_in_line``
+    tells whether the line that closes it is indented as much.
     """
 
     name: str
     line: int
     indent: int
     descriptor: Descriptor | None
-    is_inside: bool = True
+    is_closed_in_line: bool = True
 
 
 @dataclass(slots=True)
@@ -100,10 +101,11 @@ class _Scan:
                 closed.clear()
             elif kind in {"}", ">"}:
                 if top is root:
-                    self.stray = start
+                    self.stray = self._misfit(closed, start)
                     break
                 if is_later and indent < top.indent:
                     self.missing_by_indent.append((start, top))
+                top.is_closed_in_line = indent in {-1, top.indent}
                 closed.append((start, blocks.pop()))
             before = kind
             self.end = ends[i]
@@ -121,9 +123,20 @@ class _Scan:
             return True
         for brace, block in closed:
             if block.descriptor and name in block.descriptor.fields_by_name:
-                self.extra = brace, block
+                self.extra = self._misfit(closed, brace), block
                 return True
         return False
+
+    @staticmethod
+    def _misfit(closed: list[tuple[int, _Block]], brace: int) -> int:
+        """Returns the first of a run of braces that is not indented as its block, else the last.
+
+        Args:
+          closed: Offset and block of each brace of the run.
+          brace: Offset of the last brace that may be meant.
+        """
+        misfits = (at for at, block in closed if at <= brace and not block.is_closed_in_line)
+        return next(misfits, brace)
 
 
 def missing_brace(source: Source, until: int | None = None) -> Guess | None:

@@ -10,8 +10,7 @@ from odfreeze.check.braces import missing_brace
 from odfreeze.check.subject import Subject
 from odfreeze.check.text import WRONG_NAMES, wrong_name
 from odfreeze.findings import Finding
-from odfreeze.schema import Fault, is_repeated
-from odfreeze.schema.homes import homes_of, written_messages
+from odfreeze.schema import LATER, Fault, homes_of, is_repeated, written_messages
 from odfreeze.schema.scalars import Misfit, read_scalar
 from odfreeze.textproto import (
     Document,
@@ -67,7 +66,21 @@ def field_in_the_wrong_block(subject: Subject) -> Iterator[Finding]:
         )
 
 
-RULES = (unknown_field, field_in_the_wrong_block)
+def later_field(subject: Subject) -> Iterator[Finding]:
+    """ODF114: a field that only heads of tensorflow/models after the release 2.8.0.post1 have."""
+    for path, message, descriptor in written_messages(subject.config.document):
+        for written in message.fields:
+            described = descriptor.fields_by_name.get(written.name)
+            if described is not None and described.full_name in LATER:
+                what = f"{path}.{written.name}" if path else written.name
+                text = (
+                    f"{what} is a field of later heads of tensorflow/models; the OD API of PyPI "
+                    "(2.8.0.post1) refuses the config; remove it, or train with such a head"
+                )
+                yield Finding("ODF114", "warning", text, written.place)
+
+
+RULES = (unknown_field, field_in_the_wrong_block, later_field)
 
 
 def _unknown(subject: Subject) -> tuple[Fault, ...]:
