@@ -117,12 +117,17 @@ def test_only_what_is_needed_is_applied_in_order(monkeypatch) -> None:
             " pip install scipy lvis",
         ),
         (
+            environment(without=("tensorboard",), python=(3, 13, 0), tensorflow="2.21.0"),
+            "the OD API needs tensorboard, which is not installed in /env; install it with:"
+            " pip install tensorboard",
+        ),
+        (
             environment(numpy="2.0.0"),
             "tensorflow 2.15.1 was compiled for NumPy 1 and cannot be imported with numpy 2.0.0;"
             " install it with: pip install 'numpy<2'",
         ),
     ),
-    ids=("TensorFlow missing", "others missing", "do not go together"),
+    ids=("TensorFlow missing", "others missing", "no TensorBoard", "do not go together"),
 )
 def test_what_doctor_would_object_to_ends_it(env, message, monkeypatch) -> None:
     monkeypatch.setattr(compat, "MEASURES", ())
