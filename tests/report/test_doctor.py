@@ -39,6 +39,7 @@ installed
   opencv-python-headless               4.11.0.86
   gin-config                           0.5.0
   pyyaml                               6.0.3
+  tensorboard                          2.15.2
   tensorflow-io                        missing      optional
   keras                                3.15.1
 
