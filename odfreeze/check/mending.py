@@ -69,6 +69,8 @@ class Mended:
         return replace(finding, place=place, edits=self._edits_back(finding.edits))
 
     def _place_back(self, place: Place) -> Place:
+        if place.file != self.original.file:
+            return place  # in a label map, for instance
         offset, _ = self.offset_back(Source(self.data, self.original.file).offset(place))
         return self.original.place(min(offset, len(self.original.data)))
 
