@@ -81,7 +81,7 @@ def _pieces(text: str) -> list[str]:
         return [piece for _, piece in re.findall(_QUOTED, text)]
     if not re.search("[,;]", text) or not _is_regex(text):
         return []
-    ends = [part.start for part in parts(text) if part.kind == "letter" and part.atom in ",;"]
+    ends = [part.start for part in parts(text) if part.atom in (",", ";")]
     starts = [0, *(end + 1 for end in ends)]
     pieces = [text[start:end].strip() for start, end in zip(starts, [*ends, None], strict=True)]
     return [piece for piece in pieces if piece]

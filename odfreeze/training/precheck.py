@@ -21,14 +21,13 @@ from odfreeze.files import refuse_remote
 from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
-from odfreeze.record import RunRecord, read_record, record_path
+from odfreeze.record import differing_identity, read_record, record_path
 from odfreeze.refusal import ALLOWANCES, refuse
 from odfreeze.selection import FrozenBatchNorm
 
 __all__ = [
     "Precheck",
     "check_run",
-    "differing_identity",
     "latest_step",
     "local_directory",
     "precheck",
@@ -185,31 +184,6 @@ def _refuse_other_run(
             f" be trained; ask for more steps, or choose another --model_dir"
             " (--allow_used_model_dir verifies it as it is)"
         )
-
-
-def differing_identity(
-    record: RunRecord, config: PipelineConfig, frozen_batch_norm: FrozenBatchNorm
-) -> list[tuple[str, object, object]]:
-    """Returns what tells a run from the one that a config asks for: label, before, now.
-
-    Empty for the same run. The number of steps may differ: a run can be made longer.
-    """
-    rows: list[tuple[str, object, object]] = [
-        ("freeze_variables", record.freeze_variables, config.freeze_variables),
-        (
-            "update_trainable_variables",
-            record.update_trainable_variables,
-            config.update_trainable_variables,
-        ),
-        ("frozen_batch_norm", record.frozen_batch_norm, frozen_batch_norm),
-        ("fine_tune_checkpoint", record.fine_tune_checkpoint, config.fine_tune_checkpoint),
-        (
-            "fine_tune_checkpoint_type",
-            record.fine_tune_checkpoint_type,
-            config.fine_tune_checkpoint_type,
-        ),
-    ]
-    return [(what, before, now) for what, before, now in rows if before != now]
 
 
 def _shown(value: object) -> str:

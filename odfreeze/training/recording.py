@@ -11,11 +11,17 @@ from odfreeze import __version__
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import RecordError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import RecordedVariable, RunRecord, digest, read_record, write_record
+from odfreeze.record import (
+    RecordedVariable,
+    RunRecord,
+    differing_identity,
+    digest,
+    read_record,
+    write_record,
+)
 from odfreeze.training.enforce import Enforcement
 from odfreeze.training.live import walk_variables
 from odfreeze.training.loop import RunState
-from odfreeze.training.precheck import differing_identity
 from odfreeze.training.request import TrainingRequest
 
 __all__ = ["restored_variables", "write_baseline"]

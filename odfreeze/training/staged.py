@@ -15,11 +15,10 @@ from typing import Any
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import CheckpointError, RecordError, UsageError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import read_record
+from odfreeze.record import differing_identity, read_record
 from odfreeze.report.training import describe_verification
 from odfreeze.selection import FrozenBatchNorm
 from odfreeze.training.launch import TrainingResult, train
-from odfreeze.training.precheck import differing_identity
 
 __all__ = ["StageRun", "find_stages", "is_finished", "train_stages"]
 

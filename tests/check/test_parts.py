@@ -114,6 +114,11 @@ def test_what_means_something_to_a_regular_expression_stands_for_itself() -> Non
     assert pattern_of(variables[:1], variables) == "^v[0-9]+[.]"
 
 
+def test_a_number_is_not_left_open() -> None:
+    variables = of(conv1a__kernel="feature_extractor", conv2a__kernel="model/_box_predictor")
+    assert pattern_of(variables[:1], variables) == "^conv1a/"
+
+
 NAMES = st.text("ab.1+_/", min_size=1, max_size=6)
 
 

@@ -122,6 +122,11 @@ def test_where_one_of_several_matches_nothing_the_person_decides(tmp_path: Path)
     assert finding.edits
 
 
+def test_a_list_in_a_string_is_told_though_it_matches(tmp_path: Path) -> None:
+    (finding,) = pattern_texts.several_in_one(on_tiny(tmp_path, "['Conv1', 'block_1_']"))
+    assert finding.edits
+
+
 # --- ODF215 ----------------------------------------------------------------------------
 
 
