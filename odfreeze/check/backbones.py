@@ -10,7 +10,9 @@ Only what a name or a path shows for certain counts. Sources, in object_detectio
 - EfficientNets: ``stack_6/block_0/project_conv2d``, with as many blocks as
   efficientnet_model.py of the Model Garden computes from the depth, and as many filters.
 - Inception-ResNet: ``block35_1_conv`` of models/keras_models/inception_resnet_v2.py.
-- hourglass: object paths below ``_network`` (models/center_net_hourglass_feature_extractor.py).
+- hourglass: object paths below ``_network``; the sizes of
+  models/keras_models/hourglass_network.py:524-595 differ in how deep blocks are nested, and
+  the largest has two of them.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ _NECK_SIGNS = (
     ("model/_feature_extractor_for_proposal_features/fpn_features_generator/", "FPN"),
     ("model/_feature_extractor_for_proposal_features/layer_with_weights-0/", "no FPN"),
 )
-_HOURGLASS = "model/_feature_extractor/_network/downsample_input/"
+_HOURGLASS = "model/_feature_extractor/_network/hourglass_network/"
 
 #: Blocks of the fourth and third stage to the depth of a ResNet.
 _BOTTLENECKS = {(6, 4): 50, (23, 4): 101, (36, 8): 152}
@@ -65,6 +67,9 @@ _EFFICIENTNETS = {
     (16, 320): 0, (23, 320): 1, (23, 352): 2, (26, 384): 3,
     (32, 448): 4, (39, 512): 5, (45, 576): 6, (55, 640): 7,
 }  # fmt: skip
+
+#: How deep blocks are nested, and how many hourglasses there are, to the size of one.
+_HOURGLASSES = {(1, 1): 10, (2, 1): 20, (3, 1): 32, (5, 1): 52, (5, 2): 104}
 
 _RESNET = re.compile(r"(?:^|/)conv([2-5])_block(\d+)_(\d_conv|preact_bn)/")
 _EFFICIENTNET = re.compile(r"(?:^|/)stack_(\d+)/block_(\d+)/(project_conv2d/kernel$)?")
@@ -80,7 +85,7 @@ _TYPES = (
     (re.compile(r"efficientnet-b(\d)"), "EfficientNet-B{}"),
     (re.compile(r"mobilenet_v([12])"), "MobileNet V{}"),
     (re.compile(r"inception_resnet_v2"), "Inception-ResNet v2"),
-    (re.compile(r"hourglass_"), "hourglass"),
+    (re.compile(r"hourglass_(\d+)"), "hourglass-{}"),
 )
 
 
@@ -111,13 +116,15 @@ def held(variables: Iterable[Variable]) -> Network:
     stages: dict[str, int] = {}
     blocks: set[tuple[str, str]] = set()
     has_preact = has_third = False
+    glasses: dict[str, int] = {}
     filters, meta, neck, backbone, sign = 0, "", "", "", ""
     for variable in variables:
         path, name = variable.object_path, variable.name or ""
         meta = meta or _first(_META_SIGNS, path)
         neck = neck or _first(_NECK_SIGNS, path)
         if path.startswith(_HOURGLASS):
-            backbone, sign = "hourglass", _HOURGLASS.rstrip("/")
+            number = path[len(_HOURGLASS) :].partition("/")[0]
+            glasses[number] = max(glasses.get(number, 0), path.count("/inner_block/"))
         elif match := _RESNET.search(name):
             stage, block, what = match.groups()
             stages[stage] = max(stages.get(stage, 0), int(block))
@@ -136,6 +143,11 @@ def held(variables: Iterable[Variable]) -> Network:
         size = _EFFICIENTNETS.get((len(blocks), filters))
         backbone = "" if size is None else f"EfficientNet-B{size}"
         sign = f"{len(blocks)} blocks stack_…/block_…"
+    elif glasses:
+        depth = max(glasses.values())
+        size = _HOURGLASSES.get((depth, len(glasses)))
+        backbone = "" if size is None else f"hourglass-{size}"
+        sign = f"{len(glasses)} hourglass_network with inner blocks {depth} deep"
     return Network(meta, backbone, neck, sign)
 
 

@@ -88,9 +88,19 @@ def test_meta_architecture_and_neck_by_object_paths(path: str, meta: str, neck: 
     assert (found.meta, found.neck) == (meta, neck)
 
 
-def test_an_hourglass_by_its_object_paths() -> None:
-    path = "model/_feature_extractor/_network/downsample_input/conv_block/conv/kernel"
-    assert held([Variable(None, path, (1,), "float32")]).backbone == "hourglass"
+@pytest.mark.parametrize(
+    ("depth", "number", "backbone"),
+    [(1, 1, "hourglass-10"), (3, 1, "hourglass-32"), (5, 1, "hourglass-52"),
+     (5, 2, "hourglass-104"), (4, 1, "")],
+)  # fmt: skip
+def test_an_hourglass_by_its_object_paths(depth: int, number: int, backbone: str) -> None:
+    root = "model/_feature_extractor/_network/hourglass_network"
+    found = [
+        Variable(None, f"{root}/{glass}/{'inner_block/0/' * deep}conv/kernel", (1,), "float32")
+        for glass in range(number)
+        for deep in range(depth + 1)
+    ]
+    assert held(found).backbone == backbone
 
 
 @pytest.mark.parametrize(
