@@ -33,6 +33,7 @@ _MODULES: tuple[str, ...] = (
     "starting",
     "checkpoint_type",
     "fitting",
+    "widths",
     "scheduling",
     "rates",
     "unread",
