@@ -26,13 +26,13 @@ _QUOTED = r"""(['"])([^'"]+)\1"""
 #: Scopes of TF1's slim networks, and of the OD API around them, that TF2's names do not have:
 #: models/*_feature_extractor.py of TF1 open ``FeatureExtractor``, ``MobilenetV2`` and so on;
 #: core/box_predictor.py there opened ``BoxPredictor_0``.
-_TF1_SCOPE = re.compile(
+_TF1_SCOPE = (
     r"FeatureExtractor|Mobilenet(?:V[123])?(?![a-z])|Inception(?:Resnet)?V[1-4]|"
     r"resnet_v[12]_[0-9]+|(?<!FirstStage)BoxPredictor_[0-9]|SecondStageBoxPredictor|"
     r"SecondStageFeatureExtractor|bottleneck_v[12]"
 )
 #: How object paths begin.
-_PATH_LIKE = re.compile(
+_PATH_LIKE = (
     r"(?:\^|\.\*)?model/_(?:feature_extractor|box_predictor|prediction_head_dict|first_stage|mask_)"
 )
 
@@ -93,7 +93,7 @@ def written_for_tf1(subject: Subject) -> Iterator[Finding]:
         return
     case = subject.case
     for pattern in subject.patterns:
-        scope = _TF1_SCOPE.search(pattern.text)
+        scope = re.search(_TF1_SCOPE, pattern.text)
         if scope is None or pattern.by_path or _matches(subject, pattern.text):
             continue
         cure = "`odfreeze preview CONFIG` lists the names that there are"
@@ -118,7 +118,7 @@ def misplaced_path_prefix(subject: Subject) -> Iterator[Finding]:
         if PATH_PREFIX in pattern.text:
             what = f"{PATH_PREFIX} counts at the very beginning only"
             right = PATH_PREFIX + pattern.text.replace(PATH_PREFIX, "").strip()
-        elif _PATH_LIKE.match(pattern.text):
+        elif re.match(_PATH_LIKE, pattern.text):
             what = "it is written for object paths, and held against names"
             right = PATH_PREFIX + pattern.text
         else:
