@@ -108,7 +108,7 @@ def nothing_chosen(subject: Subject) -> Iterator[Finding]:
 
 def placeholder(subject: Subject) -> Iterator[Finding]:
     """ODF109: a path that is still to be filled in."""
-    if subject.is_tf1:
+    if subject.is_foreign or subject.is_tf1:
         return
     for path, value in strings_of(subject):
         if not is_placeholder(value.text[1:]):

@@ -36,7 +36,8 @@ class _Block:
     """A block that is open.
 
     ``line`` and ``indent`` are those of the line on which it was opened; ``is_closed_in_line``
-    tells whether the line that closes it is indented as much.
+    tells whether the line that closes it is indented as much. A block whose first line is
+    indented no deeper ``is_flat``: its indentation tells nothing.
     """
 
     name: str
@@ -44,6 +45,7 @@ class _Block:
     indent: int
     descriptor: Descriptor | None
     is_closed_in_line: bool = True
+    is_flat: bool | None = None
 
 
 @dataclass(slots=True)
@@ -85,7 +87,9 @@ class _Scan:
             lead = data[line_start:start]
             indent = len(lead.expandtabs(2)) if not lead.strip() else -1
             top = blocks[-1]
-            is_later = indent >= 0 and line > top.line
+            if indent >= 0 and line > top.line and top.is_flat is None:
+                top.is_flat = indent <= top.indent and kind == "identifier"
+            is_later = indent >= 0 and line > top.line and not top.is_flat
             if kind == "identifier" and before != ":" and kinds[i + 1] in {":", "{", "<"}:
                 name = data[start : ends[i]].decode()
                 if is_later and top is not root and indent <= top.indent:
