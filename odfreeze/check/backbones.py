@@ -125,16 +125,16 @@ def held(variables: Iterable[Variable]) -> Network:
         if path.startswith(_HOURGLASS):
             number = path[len(_HOURGLASS) :].partition("/")[0]
             glasses[number] = max(glasses.get(number, 0), path.count("/inner_block/"))
-        elif match := _RESNET.search(name):
+        elif "_block" in name and (match := _RESNET.search(name)):
             stage, block, what = match.groups()
             stages[stage] = max(stages.get(stage, 0), int(block))
             has_preact |= what == "preact_bn"
             has_third |= what == "3_conv"
-        elif match := _EFFICIENTNET.search(name):
+        elif "stack_" in name and (match := _EFFICIENTNET.search(name)):
             blocks.add((match[1], match[2]))
             if match[3]:
                 filters = max(filters, variable.shape[-1] if variable.shape else 0)
-        elif not backbone:
+        elif not backbone and ("block" in name or "conv_" in name):
             backbone = next((label for one, label in _PLAIN if one.search(name)), "")
             sign = name if backbone else ""
     if stages:

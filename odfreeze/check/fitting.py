@@ -23,7 +23,7 @@ from odfreeze.findings import Finding
 from odfreeze.restore import BACKBONE_ROOT, MODEL_ROOT
 from odfreeze.variables import Variable
 
-__all__ = ["RULES", "checkpoint_variables", "does_not_fit"]
+__all__ = ["RULES", "does_not_fit"]
 
 Rule = Callable[[Subject], Iterator[Finding]]
 #: What says more than ODF302 of why nothing is restored.
@@ -32,7 +32,7 @@ _MORE_SPECIFIC = frozenset({"ODF310", "ODF312", "ODF314", "ODF315"})
 
 def does_not_fit(subject: Subject) -> Iterator[Finding]:
     """ODF315: the checkpoint of another architecture."""
-    kind, variables = type_in_effect(subject), checkpoint_variables(subject)
+    kind, variables = type_in_effect(subject), _variables(subject)
     if kind is None or not _has_what_it_asks_for(subject, kind):
         return
     wanted, found = asked_for(subject.meta_architecture, subject.extractor_type), held(variables)
@@ -75,7 +75,7 @@ def other_number_of_classes(subject: Subject) -> Iterator[Finding]:
     if subject.has("model.ssd.box_coder.keypoint_box_coder"):
         return  # its boxes have more numbers than the four by which the anchors are counted
     background = subject.flag("model.ssd.add_background_class", default=True)
-    there = class_count(checkpoint_variables(subject), background=background)
+    there = class_count(_variables(subject), background=background)
     if there is None or there == asked or any(does_not_fit(subject)):
         return
     message = (
@@ -128,7 +128,7 @@ def _has_what_it_asks_for(subject: Subject, kind: str) -> bool:
     return (BACKBONE_ROOT if kind == "classification" else MODEL_ROOT) in roots(subject)
 
 
-def checkpoint_variables(subject: Subject) -> Sequence[Variable]:
+def _variables(subject: Subject) -> Sequence[Variable]:
     """Returns the checkpoint's variables; none where they cannot be read, or not be judged."""
     found = subject.checkpoint
     if written_path(subject) is None or found is None:

@@ -18,9 +18,11 @@ from typing import NamedTuple
 from odfreeze import textproto
 from odfreeze.check.architecture import TF2_EXTRACTORS
 from odfreeze.check.checkpoint_type import type_in_effect
-from odfreeze.check.fitting import checkpoint_variables, does_not_fit
-from odfreeze.check.starting import FIELD
+from odfreeze.check.fitting import does_not_fit
+from odfreeze.check.starting import FIELD, written_path
 from odfreeze.check.subject import Subject
+from odfreeze.checkpoint.model import VALUE_SUFFIX
+from odfreeze.errors import OdfreezeError
 from odfreeze.findings import Finding
 from odfreeze.restore import BACKBONE_ROOT, MODEL_ROOT
 
@@ -46,13 +48,16 @@ class _Width(NamedTuple):
 
 def other_width(subject: Subject) -> Iterator[Finding]:
     """ODF328: a field of the config gives a part of the model another width than it had."""
-    kind = type_in_effect(subject)
-    if kind is None or subject.meta_architecture != "ssd" or any(does_not_fit(subject)):
+    kind, found = type_in_effect(subject), subject.checkpoint
+    if written_path(subject) is None or kind is None or found is None:
         return
-    shapes = {v.object_path: v.shape for v in checkpoint_variables(subject)}
     for width in _widths(subject, kind):
-        shape = shapes.get(width.object_path)
-        if not shape or shape[-1] == width.channels:
+        try:
+            entry = found.entries.get(width.object_path + VALUE_SUFFIX)
+        except OdfreezeError:
+            return  # the index is damaged: ODF322
+        shape = entry.shape if entry else ()
+        if not shape or shape[-1] == width.channels or any(does_not_fit(subject)):
             continue
         path = f"{_EXTRACTOR}.{width.field}"
         name = width.field.rpartition(".")[2]
@@ -71,6 +76,8 @@ def other_width(subject: Subject) -> Iterator[Finding]:
 
 def _widths(subject: Subject, kind: str) -> Iterator[_Width]:
     """Yields the widths that a config asks for, of what a type restores."""
+    if subject.meta_architecture != "ssd":
+        return
     extractor = subject.extractor_type or ""
     multiplier = subject.number(f"{_EXTRACTOR}.depth_multiplier", 1.0)
     least = subject.integer(f"{_EXTRACTOR}.min_depth", 16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Literal
 
 from odfreeze.checkpoint.bundle import Bundle, Entry, data_path
@@ -12,7 +13,7 @@ from odfreeze.checkpoint.locate import locate
 from odfreeze.checkpoint.model import VALUE_SUFFIX, model_variables
 from odfreeze.checkpoint.values import CHUNK_BYTES, Values
 from odfreeze.errors import CheckpointCorruptError, CheckpointNotFoundError, suggest
-from odfreeze.variables import Variable
+from odfreeze.variables import DTYPE_BYTES, Variable
 
 __all__ = ["Checkpoint"]
 
@@ -129,6 +130,20 @@ class Checkpoint:
         """Paths of the data files that the index names, in order; they need not be there."""
         shards = self._bundle.shards
         return tuple(data_path(self.path, shard, shards) for shard in range(shards))
+
+    @property
+    def data_bytes(self) -> int:
+        """How many bytes its data files hold together, as the index has it.
+
+        Raises:
+          CheckpointCorruptError: An entry cannot be decoded.
+        """
+        total = 0
+        for key in self.entries:
+            dtype, shape = self._bundle.kind(key)
+            width = DTYPE_BYTES.get(dtype)
+            total += width * prod(shape) if width else self.entries[key].size
+        return total
 
     def entry(self, variable: Variable | str) -> Entry:
         """Returns the entry of a variable, of a key, or of an object path.

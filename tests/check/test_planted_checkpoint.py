@@ -19,7 +19,8 @@ from tests.check.planted import (
     assert_found,
 )
 from tests.support.bundle_writer import Spec, write_checkpoint, write_named_checkpoint
-from tests.support.tiny_detector import specs
+from tests.support.tiny_detector import BACKBONE
+from tests.support.tiny_detector import specs as tiny
 
 PATHS = {
     SSD: '"PATH/TO/ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8/checkpoint/ckpt-0"',
@@ -112,6 +113,12 @@ def test_of_the_samples_themselves_nothing_is_said(sample: str) -> None:
 
 
 # --- held against a checkpoint ---------------------------------------------------------
+
+
+def specs() -> dict[str, Spec]:
+    """The tiny detector with a first layer as wide as that of a MobileNet."""
+    first = ("Conv1/kernel", "float32", (3, 3, 3, 32), None)
+    return tiny() | {f"{BACKBONE}/layer_with_weights-0/kernel": first}
 
 
 def other_root(root: str) -> dict[str, Spec]:

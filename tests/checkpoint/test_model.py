@@ -250,6 +250,15 @@ def test_the_data_files_are_those_that_the_index_names_there_or_not(tmp_path: Pa
         )
 
 
+@pytest.mark.parametrize("shards", [1, 3])
+def test_how_many_bytes_the_data_files_hold(tmp_path: Path, shards: int) -> None:
+    shapes = {"model/w": (2, 3), "model/b": (), "model/none": (0,)}
+    variables = {path: (path, "float32", shape, None) for path, shape in shapes.items()}
+    prefix = write_checkpoint(tmp_path / "c", variables, shards=shards)
+    with Checkpoint.open(prefix) as found:
+        assert found.data_bytes == sum(Path(name).stat().st_size for name in found.data_files)
+
+
 def test_an_empty_checkpoint_has_no_variables(tmp_path: Path) -> None:
     """The OD API's first checkpoint of a run without fine_tune_checkpoint is like that."""
     prefix = write_checkpoint(tmp_path / "ckpt-1", {}, step=0)
