@@ -73,7 +73,6 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("yaml", ("pyyaml",), "tf-models-official"),
     # Not to import anything, but for tf.summary.image; TensorFlow asks for it up to 2.20 only.
     Requirement("tensorboard", ("tensorboard", "tb-nightly"), _OD_API),
-    Requirement("tensorboard", ("tensorboard", "tb-nightly"), "training's log of its losses"),
     Requirement("tensorflow_io", ("tensorflow-io",), _OD_API, optional=True),
     Requirement("keras", ("keras",), _OD_API, optional=True),
 )  # fmt: skip

@@ -45,7 +45,7 @@ installed
 
 stock would break here; odfreeze mends it while it runs
   legacy-keras
-    stock: AttributeError: module 'keras._tf_keras.keras' has no attribute 'legacy_tf_layers'
+    stock: AttributeError: module 'keras._tf_keras.keras.layers' has no attribute 'experimental'
     why: tensorflow 2.21.0 has Keras 3 for tf.keras
     cure: odfreeze sets TF_USE_LEGACY_KERAS=1, so that tf.keras is tf_keras
   proto-modules
@@ -62,7 +62,7 @@ stock would break here; odfreeze mends it while it runs
     why: numpy 2.5.5 has no np.float; Pascal VOC, LVIS and panoptic metrics use it
     cure: odfreeze restores np.float and its like as the Python types that they were
   estimator-names
-    stock: AttributeError: module 'tensorflow.compat.v1' has no attribute 'estimator'
+    stock: ImportError: cannot import name 'estimator' from 'tensorflow.compat.v1'
     why: tensorflow 2.21.0 has no Estimator any more
     cure: odfreeze supplies the names, which the TF2 path only mentions
   control-flow-names

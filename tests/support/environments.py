@@ -26,7 +26,6 @@ WITH_2_15 = {
     "gin": "0.5.0",
     "yaml": "6.0.3",
     "tensorboard": "2.15.2",
-    "tensorboard": "2.15.2",
     "tensorflow_io": "0.37.1",
     "keras": "2.15.0",
 }

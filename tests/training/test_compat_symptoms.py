@@ -15,7 +15,7 @@ pytestmark = pytest.mark.train
 
 #: The least that provokes each symptom.
 PROVOKE = {
-    "legacy-keras": "import tf_slim",
+    "legacy-keras": "from object_detection.core import freezable_sync_batch_norm",
     "proto-modules": "from object_detection.protos import pipeline_pb2",
     "tensorflow-io": "from object_detection.meta_architectures import deepmac_meta_arch",
     "number-types": """

@@ -224,8 +224,8 @@ def test_the_json_holds_all_of_it() -> None:
     } in found["packages"]
     assert found["measures"][0] == {
         "name": "legacy-keras",
-        "symptom": "AttributeError: module 'keras._tf_keras.keras' has no attribute"
-        " 'legacy_tf_layers'",
+        "symptom": "AttributeError: module 'keras._tf_keras.keras.layers' has no attribute"
+        " 'experimental'",
         "cure": "sets TF_USE_LEGACY_KERAS=1, so that tf.keras is tf_keras",
         "needed": False,
         "why": "tensorflow 2.15.1 has Keras 2 for tf.keras",

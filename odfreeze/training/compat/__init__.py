@@ -19,7 +19,7 @@ __all__ = ["MEASURES", "Measure", "Need", "prepare"]
 MEASURES: tuple[Measure, ...] = (
     Measure(
         "legacy-keras",
-        "AttributeError: module 'keras._tf_keras.keras' has no attribute 'legacy_tf_layers'",
+        "AttributeError: module 'keras._tf_keras.keras.layers' has no attribute 'experimental'",
         "sets TF_USE_LEGACY_KERAS=1, so that tf.keras is tf_keras",
         names.judge_legacy_keras,
         names.choose_legacy_keras,
@@ -62,7 +62,7 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         "estimator-names",
-        "AttributeError: module 'tensorflow.compat.v1' has no attribute 'estimator'",
+        "ImportError: cannot import name 'estimator' from 'tensorflow.compat.v1'",
         "supplies the names, which the TF2 path only mentions",
         names.judge_estimator,
         names.supply_estimator,

@@ -54,9 +54,9 @@ def choose_legacy_keras() -> None:
 
 
 def judge_control_flow(environment: Environment) -> Need:
-    """Judges TensorFlow 2.12 and later, which moved what tf_slim 1.1.0 asks for."""
+    """Judges TensorFlow 2.14 and later, which moved what tf_slim 1.1.0 asks for."""
     return _judge(
-        environment, "tensorflow", (2, 12),
+        environment, "tensorflow", (2, 14),
         "has case, cond and while_loop where tf_slim looks for them",
         "has moved case, cond and while_loop from where tf_slim looks for them",
     )  # fmt: skip
@@ -64,15 +64,12 @@ def judge_control_flow(environment: Environment) -> Need:
 
 def restore_control_flow() -> None:
     """Puts ``case``, ``cond`` and ``while_loop`` back into ``control_flow_ops``."""
-    from tensorflow.python.ops import cond, control_flow_case, control_flow_ops, while_loop
+    from tensorflow.python.ops import control_flow_ops
 
-    for name, value in (
-        ("case", control_flow_case.case),
-        ("cond", cond.cond),
-        ("while_loop", while_loop.while_loop),
-    ):
+    for name, home in (("case", "control_flow_case"), ("cond", "cond"), ("while_loop",) * 2):
         if not hasattr(control_flow_ops, name):
-            setattr(control_flow_ops, name, value)
+            module = importlib.import_module(f"tensorflow.python.ops.{home}")
+            setattr(control_flow_ops, name, getattr(module, name))
 
 
 def judge_estimator(environment: Environment) -> Need:
@@ -86,8 +83,6 @@ def supply_estimator() -> None:
     """Supplies the Estimator's names; the TF2 path needs no more of it than these."""
     import tensorflow as tf
 
-    if hasattr(tf.compat.v1, "estimator"):
-        return
     # The TF2 path only names these classes, in signatures and constants of the TF1 path.
     estimator = types.ModuleType("tensorflow.compat.v1.estimator")
     estimator.__dict__.update(
@@ -99,8 +94,10 @@ def supply_estimator() -> None:
             ServingInputReceiver=object, TensorServingInputReceiver=object, PredictOutput=object
         ),
     )
-    for home in (tf.compat.v1, tf):
-        vars(home)["estimator"] = estimator
+    # What `tf.compat.v1` is and what `import tensorflow.compat.v1` gives may be two modules.
+    for home in (tf, tf.compat.v1, importlib.import_module("tensorflow.compat.v1")):
+        if not hasattr(home, "estimator"):
+            vars(home)["estimator"] = estimator
 
 
 def judge_tensorflow_io(environment: Environment) -> Need:
