@@ -24,8 +24,8 @@ def names_needed(env) -> set[str]:
     ("env", "names"),
     (
         (environment(), ALWAYS),
-        (environment(tensorflow="2.11.1"), ALWAYS - {"control-flow-names"}),
-        (environment(tensorflow="2.12.0"), ALWAYS),
+        (environment(tensorflow="2.13.1"), ALWAYS - {"control-flow-names"}),
+        (environment(tensorflow="2.14.0"), ALWAYS),
         (environment(keras="2.12.0"), ALWAYS - {"resnet-builder"}),
         (environment(keras="2.13.1"), ALWAYS),
         (environment(numpy="1.23.5"), ALWAYS - {"number-types"}),
@@ -43,8 +43,8 @@ def names_needed(env) -> set[str]:
     ),
     ids=(
         "2.15",
-        "2.11",
-        "2.12",
+        "2.13",
+        "2.14",
         "keras 2.12",
         "keras 2.13",
         "numpy 1.23",

@@ -103,7 +103,7 @@ def test_the_record_says_what_was_decided_and_with_what(staged_run):
     assert record.fine_tune_checkpoint == str(staged_run.stages[0].last_checkpoint)
     names = [measure.name for measure in compat.MEASURES]
     assert record.measures == tuple(name for name in names if name in record.measures)
-    assert "control-flow-names" in record.measures  # every TensorFlow from 2.12 on
+    assert "control-flow-names" in record.measures  # every TensorFlow from 2.14 on
     assert {"odfreeze", "python", "tensorflow", "protobuf"} <= record.versions.keys()
 
 
