@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from odfreeze.findings import Finding, in_order
@@ -208,13 +209,13 @@ def _doubts(environment: Environment) -> Iterator[Finding]:
     unknown = unknown_fields(environment)
     if unknown:
         some = ", ".join(unknown[:4]) + (f" and {len(unknown) - 4} more" if unknown[4:] else "")
-        folder = environment.packages["object_detection"].location
+        location = environment.packages["object_detection"].location or Path("object_detection")
         yield Finding(
             "ODF706",
             "warning",
             f"this OD API's schema has what odfreeze's own has not ({some}), and protoc was not"
-            f" run on it, so a config that uses it cannot be read; run in"
-            f" {folder.parent}: protoc object_detection/protos/*.proto --python_out=.",
+            f" run on it, so a config that uses it cannot be read; run in {location.parent}:"
+            " protoc object_detection/protos/*.proto --python_out=.",
         )
     if environment.has("tf_keras") and environment.at_least("tensorflow", 2, 16):
         tensorflow = environment.packages["tensorflow"].numbers[:2]
