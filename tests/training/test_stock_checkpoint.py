@@ -149,7 +149,7 @@ def test_321_a_saved_model(tmp_path: Path) -> None:
     holder = tf.Module()
     holder._model = one_variable()
     tf.saved_model.save(holder, str(tmp_path))
-    assert "Found 2 " + UNBOUND in error_of(tmp_path / "variables" / "variables")
+    assert f"Found 2 {UNBOUND}" in error_of(tmp_path / "variables" / "variables")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_327_no_save_counter(tmp_path: Path) -> None:
 
     prefix = tf.train.Checkpoint(model=one_variable()).write(str(tmp_path / "ckpt-0"))
     said = error_of(prefix)
-    assert "Found 1 " + UNBOUND in said
+    assert f"Found 1 {UNBOUND}" in said
     assert "save_counter" in said
 
 
@@ -294,12 +294,14 @@ def test_the_checkpoint_of_the_same_model_is_loaded(tmp_path: Path) -> None:
 
 def test_302_another_root(tmp_path: Path) -> None:
     other = of_the_model(lambda path, shape: (path.replace("model/", "net/", 1), shape))
-    assert UNBOUND in error_of(checkpoint(tmp_path, other), "full", model=built(SSD).model)
+    assert f"Found 384 {UNBOUND}" in error_of(
+        checkpoint(tmp_path, other), "full", model=built(SSD).model
+    )
 
 
 def test_314_the_checkpoint_of_a_detector_as_that_of_a_classifier(tmp_path: Path) -> None:
     prefix = checkpoint(tmp_path, of_the_model(lambda path, shape: (path, shape)))
-    assert UNBOUND in error_of(prefix, "classification", model=built(SSD).model)
+    assert f"Found 260 {UNBOUND}" in error_of(prefix, "classification", model=built(SSD).model)
 
 
 def test_315_another_meta_architecture(tmp_path: Path) -> None:
@@ -307,7 +309,7 @@ def test_315_another_meta_architecture(tmp_path: Path) -> None:
         return path.replace("_feature_extractor", "_feature_extractor_for_proposal_features"), shape
 
     prefix = checkpoint(tmp_path, of_the_model(change))
-    assert UNBOUND in error_of(prefix, "detection", model=built(SSD).model)
+    assert f"Found 290 {UNBOUND}" in error_of(prefix, "detection", model=built(SSD).model)
 
 
 def test_315_another_backbone(tmp_path: Path) -> None:
