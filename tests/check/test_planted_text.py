@@ -104,8 +104,8 @@ OF_BLOCKS = [
     (
         Fault("no-matcher", SSD, "      argmax_matcher {\n        matched_threshold: 0.5\n"
               "        unmatched_threshold: 0.5\n        negatives_lower_than_unmatched: true\n"
-              "        force_match_for_each_row: true\n        use_matmul_gather: true\n      }\n", "",
-              "ODF106", ["model.ssd.matcher does not say which one"]),
+              "        force_match_for_each_row: true\n        use_matmul_gather: true\n      }\n",
+              "", "ODF106", ["model.ssd.matcher does not say which one"]),
         "    matcher {",
     ),
     (
