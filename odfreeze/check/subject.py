@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["RunFlags", "Subject", "is_placeholder"]
 
 Plain = str | int | float | bool
-#: What stands in published configs, and in copies of them, where a path is to be filled in;
-#: with an underscore for each slash, dash and blank.
-_PLACEHOLDERS = ("path_to_be_configured", "to_be_configured", "path_to_", "<path", "your_path")
-_AS_UNDERSCORE = str.maketrans("/\\- ", "____")
+#: What stands in published configs, and in copies of them, where a path is to be filled in.
+_PLACEHOLDER = (
+    r"(?<![A-Za-z0-9])(?:PATH_TO|YOUR)_[A-Z]|TO_BE_CONFIGURED|(?i:^path_to_be_)"
+    r"|(?<![A-Za-z0-9_])(?i:path[/\\]to)[/\\]|<[^<>/]*>"
+)
 #: Names as long as models have them, to find out whether a pattern comes to an end.
 _TYPICAL_NAMES = (
     "WeightSharedConvolutionalBoxPredictor/BoxPredictionTower/conv2d_0/BatchNorm/feature_0/beta",
@@ -65,14 +67,7 @@ def is_placeholder(text: str | None) -> bool:
     >>> is_placeholder("PATH_TO_BE_CONFIGURED/train.record"), is_placeholder("data/train.record")
     (True, False)
     """
-    if not text:
-        return False
-    plain = text.lower().translate(_AS_UNDERSCORE)
-    return any(
-        start == 0 or not plain[start - 1].isalnum()
-        for start in (plain.find(one) for one in _PLACEHOLDERS)
-        if start >= 0
-    )
+    return bool(text) and re.search(_PLACEHOLDER, text or "") is not None
 
 
 class Subject:
