@@ -41,10 +41,12 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str, real: bool = False) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, real: bool = False, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     start = ("-m", "odfreeze.training.compat") if real else ("-c", START)
     return subprocess.run(
-        [sys.executable, *start, *arguments],
+        [sys.executable, *options, *start, *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -65,6 +67,13 @@ def test_a_script_finds_the_modules_beside_it(folder) -> None:
     done = run(folder, script)
     assert done.stdout == f"prepared\nfound\nran __main__ {[script]} True\n"
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.11 brought it")
+def test_a_safe_path_is_respected(folder) -> None:
+    done = run(folder, str(Path("pkg", "script.py")), options=("-P",))
+    assert done.returncode == 1
+    assert done.stderr.endswith("ModuleNotFoundError: No module named 'beside'\n")
 
 
 @pytest.mark.parametrize("program", (("-m", "pkg.tool"), ("pkg/script.py",)), ids=("-m", "script"))

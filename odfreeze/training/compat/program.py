@@ -50,7 +50,8 @@ def run_program(argv: Sequence[str]) -> int:
     else:
         sys.argv = list(arguments)
         # A script finds the modules beside it, not those of the working directory.
-        sys.path[0] = str(Path(arguments[0]).resolve().parent)
+        if not getattr(sys.flags, "safe_path", False):  # then Python itself adds neither
+            sys.path[0] = str(Path(arguments[0]).resolve().parent)
         runpy.run_path(arguments[0], run_name="__main__")
     return 0
 
