@@ -130,6 +130,13 @@ def test_only_what_is_certain_and_restored(
     assert findings(of(tmp_path, path, 7, "", extractor, kind)) == []
 
 
+@pytest.mark.parametrize("fields", ['depth_multiplier: "x"', "min_depth: 1.5", "fpn: 5"])
+def test_a_value_of_the_wrong_type_is_the_business_of_another_rule(
+    fields: str, tmp_path: Path
+) -> None:
+    assert findings(of(tmp_path, FPN, 256, fields)) == []
+
+
 def test_what_is_of_another_architecture_is_not_measured(tmp_path: Path) -> None:
     path = "model/_feature_extractor_for_proposal_features/layer_with_weights-0/kernel"
     assert findings(of(tmp_path, path, 7)) == []
