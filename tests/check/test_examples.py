@@ -164,6 +164,7 @@ def test_no_boxes_at_all() -> None:
         "and trains without objects"
     ]
     assert found(examples.no_boxes_at_all, record, detection()) == []
+    assert found(examples.no_boxes_at_all, record) == []  # one image without objects is no sign
 
 
 MASK_RCNN = (

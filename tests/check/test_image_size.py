@@ -42,11 +42,21 @@ RESNET, PLAIN = "ssd_resnet50_v1_fpn_keras", "ssd_mobilenet_v2_keras"
         config(SSD, FIXED.format(320, 320), batch=8),
         config(EFFICIENTDET, PADDED.format(512), batch=8),
         config("faster_rcnn_resnet50_keras", "keep_aspect_ratio_resizer { }", "faster_rcnn"),
+        config(PLAIN, "keep_aspect_ratio_resizer { min_dimension: 320 max_dimension: 320 }"),
         config("ssd_mobilenet_v1", "fixed_shape_resizer { height: 20 }"),
         config(SSD, "fixed_shape_resizer { height: 'tall' width: 320 }"),
         "model { experimental_model { } }",
     ],
-    ids=["empty", "ssd", "efficientdet", "one-image", "TF1", "no-number", "another-model"],
+    ids=[
+        "empty",
+        "ssd",
+        "efficientdet",
+        "one-image",
+        "same-dimensions",
+        "TF1",
+        "no-number",
+        "another-model",
+    ],
 )
 def test_nothing_is_said_of_what_is_fine_or_of_no_type(rule: Any, text: str) -> None:
     assert found(rule, text) == []
