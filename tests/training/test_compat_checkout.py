@@ -91,13 +91,6 @@ def test_the_exporter_writes_a_saved_model(checkout, workspace, tmp_path) -> Non
     assert (tmp_path / "exported" / "saved_model" / "saved_model.pb").stat().st_size > 100_000
 
 
-def test_a_missing_flag_is_the_program_s_own_affair(checkout) -> None:
-    done = run(checkout, *COMPAT, "-m", "object_detection.exporter_main_v2")
-    assert done.returncode == 1
-    assert "FATAL Flags parsing error" in done.stderr
-    assert "--pipeline_config_path" in done.stderr
-
-
 def test_a_script_evaluates_with_metrics_of_pascal_voc(checkout, workspace, tmp_path) -> None:
     config = workspace.config_with("evaluated.config")
     metrics = 'metrics_set: "pascal_voc_detection_metrics" num_visualizations: 1'

@@ -79,6 +79,12 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(without, exp
             " tf-keras, the Keras that it can, is not installed; install it with: pip install"
             " 'tf-keras==2.21.*'",
         ),
+        (
+            environment(without=("tf_keras",), tensorflow="2.16.2"),
+            "tensorflow 2.16.2 has Keras 3 for tf.keras, which the OD API cannot use, and tf-keras,"
+            " the Keras that it can, is not installed; install it with: pip install"
+            " 'tf-keras==2.16.*'",
+        ),
         (environment(without=("tf_keras",)), None),
         (
             environment(numpy="2.0.0"),
@@ -107,6 +113,7 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(without, exp
     ),
     ids=(
         "2.21 without tf_keras",
+        "2.16 without tf_keras",
         "2.15 without tf_keras",
         "2.15 with numpy 2",
         "2.18 with numpy 2",
