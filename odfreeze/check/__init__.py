@@ -1,8 +1,16 @@
-"""The rules behind findings: one small function a code, each from a `Case` to findings.
+"""Rules, one small function a code, and what runs them.
 
-- ODF1xx, the config's text: `odfreeze.check.text`
-- ODF2xx, the patterns and what they select: `odfreeze.check.patterns`, `odfreeze.check.outcome`
-- ODF3xx, the checkpoint: `odfreeze.check.restoring`
+Rules about what a preview knows take a `Case`; those of ``odfreeze check`` a `Subject`:
+
+- `odfreeze.check.text`: ODF1xx, text and schema
+- `odfreeze.check.selection`: ODF2xx, the patterns and what they select
+- `odfreeze.check.start`: ODF3xx, the checkpoint that training starts from
+- `odfreeze.check.schedule`: ODF4xx, steps, learning rates, fields that nobody reads
+- `odfreeze.check.data`: ODF5xx, records, label maps, image sizes, evaluation
+- `odfreeze.check.run_directory`: ODF6xx
+
+`odfreeze.check.linter` runs them all, `odfreeze.check.gate` stands before training and staging, and
+``pages/`` has the page of each code.
 """
 
 from __future__ import annotations
@@ -14,8 +22,10 @@ __all__ = ["Case", "findings_of"]
 
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
-    """Returns what all rules find, by severity."""
-    from odfreeze.check import outcome, patterns, restoring, text
+    """Returns what the rules about a case find, by severity."""
+    from odfreeze.check.selection import outcome, patterns
+    from odfreeze.check.start import restoring
+    from odfreeze.check.text import wrong_names
 
-    rules = (*restoring.RULES, *text.RULES, *patterns.RULES, *outcome.RULES)
+    rules = (*restoring.RULES, *wrong_names.RULES, *patterns.RULES, *outcome.RULES)
     return in_order(finding for rule in rules for finding in rule(case))

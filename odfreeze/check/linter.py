@@ -22,26 +22,31 @@ from odfreeze.textproto.tree import Source
 __all__ = ["Checked", "check_config", "check_files", "find_configs", "fix_config"]
 
 #: Modules of this package whose ``RULES`` look at the text and at its schema.
-_TEXT_MODULES: tuple[str, ...] = ("encoding", "fields", "values", "strings")
+_TEXT_MODULES: tuple[str, ...] = (
+    "text.encoding",
+    "text.fields",
+    "text.values",
+    "text.strings",
+)
 #: Those whose ``RULES`` look at a config that is as these leave it, in the order in which they run.
 _MODULES: tuple[str, ...] = (
-    "blocks",
-    "repeats",
-    "selecting",
-    "pattern_texts",
-    "coverage",
-    "starting",
-    "checkpoint_type",
-    "fitting",
-    "widths",
-    "scheduling",
-    "rates",
-    "unread",
-    "data",
-    "labels",
-    "examples",
-    "image_size",
-    "evaluation",
+    "text.blocks",
+    "text.repeats",
+    "selection.selecting",
+    "selection.pattern_texts",
+    "selection.coverage",
+    "start.starting",
+    "start.checkpoint_type",
+    "start.fitting",
+    "start.widths",
+    "schedule.scheduling",
+    "schedule.rates",
+    "schedule.unread",
+    "data.files",
+    "data.labels",
+    "data.examples",
+    "data.image_size",
+    "data.evaluation",
     "run_directory",
 )
 #: A fix may bring another to light; no config needs more rounds than this.
@@ -261,7 +266,7 @@ def _of_text(source: Source, flags: RunFlags | None) -> tuple[Subject | None, li
     try:
         config = PipelineConfig.parse(source.data, source.file)
     except TextProtoError as error:
-        from odfreeze.check.grammar import findings_of_text
+        from odfreeze.check.text.grammar import findings_of_text
 
         return None, list(findings_of_text(source.data, source.file, error))
     subject = Subject(config, flags)

@@ -156,8 +156,8 @@ def _compared(subject: Subject) -> tuple[bool, str]:
 
 def _misfit(subject: Subject) -> tuple[str, str] | None:
     """Returns what of the run's checkpoint is not as the config has it, and the config's field."""
-    from odfreeze.check.backbones import asked_for, held
-    from odfreeze.check.class_count import class_count
+    from odfreeze.check.start.backbones import asked_for, held
+    from odfreeze.check.start.class_count import class_count
 
     found = subject.run_checkpoint
     if found is None:

@@ -14,7 +14,7 @@ from odfreeze.train_fields import PATTERN_FIELDS
 
 if TYPE_CHECKING:
     from odfreeze.check.case import Case
-    from odfreeze.check.readers import Reader
+    from odfreeze.check.data.readers import Reader
     from odfreeze.checkpoint import Checkpoint
     from odfreeze.pipeline import PipelineConfig
     from odfreeze.schema import Fault, Record
@@ -216,7 +216,7 @@ class Subject:
     @functools.cached_property
     def readers(self) -> tuple[Reader, ...]:
         """The input readers: that of training, and the first one of evaluation."""
-        from odfreeze.check.readers import readers_of
+        from odfreeze.check.data.readers import readers_of
 
         return readers_of(self)
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from odfreeze.check.class_count import architecture_of, class_count
-from odfreeze.check.parts import part_at, parts_of
+from odfreeze.check.selection.parts import part_at, parts_of
+from odfreeze.check.start.class_count import architecture_of, class_count
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.selection import PATH_PREFIX
 from tests.training.models import CENTERNET, CONFIGS, EFFICIENTDET, FASTER_RCNN, SAMPLES, SSD, built

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from odfreeze.check.evaluation import METRICS
-from odfreeze.check.image_size import _SMALLEST, _uneven
+from odfreeze.check.data.evaluation import METRICS
+from odfreeze.check.data.image_size import _SMALLEST, _uneven
 from odfreeze.check.pages import read_page
 from odfreeze.label_map import read_label_map
 from odfreeze.training import compat

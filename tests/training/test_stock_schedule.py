@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from odfreeze.check.pages import read_page
-from odfreeze.check.unread import UNREAD
+from odfreeze.check.schedule.unread import UNREAD
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.schema import message_descriptor
 from odfreeze.training import compat

@@ -1,0 +1,1 @@
+"""Rules about records, label maps, image sizes and evaluation: ODF5xx."""

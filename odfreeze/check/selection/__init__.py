@@ -1,0 +1,1 @@
+"""Rules about the patterns and what they select: ODF2xx."""

@@ -1,0 +1,1 @@
+"""Rules about the checkpoint that training starts from: ODF3xx."""
