@@ -23,16 +23,20 @@ class Ignore:
       codes: Codes, or the beginnings of codes.
       line: Line that it speaks of, from 1; None for the whole file.
       start: Offset of the comment.
+      file: The file that it is in.
     """
 
     codes: tuple[str, ...]
     line: int | None
     start: int
+    file: str
 
     def silences(self, finding: Finding) -> bool:
         """Whether a finding is one of those that it speaks of."""
-        if self.line is not None and (finding.place is None or finding.place.line != self.line):
-            return False
+        if self.line is not None:
+            here = (self.file, self.line)
+            if finding.place is None or (finding.place.file, finding.place.line) != here:
+                return False
         return covers(self.codes, finding.code)
 
 
@@ -67,9 +71,9 @@ def read_ignores(source: Source) -> Iterator[Ignore]:
             codes = tuple(code.strip().decode("utf-8", "replace") for code in match[1].split(b","))
             codes = tuple(code for code in codes if code)
             if written_on == line:
-                yield Ignore(codes, line, token.start)
+                yield Ignore(codes, line, token.start, source.file)
             elif not written_on:
-                yield Ignore(codes, None, token.start)
+                yield Ignore(codes, None, token.start, source.file)
             else:
                 waiting.append((codes, token.start))
         elif token.kind == "space":
@@ -77,5 +81,5 @@ def read_ignores(source: Source) -> Iterator[Ignore]:
         elif token.kind != "bom":
             written_on = line
             for codes, start in waiting:
-                yield Ignore(codes, line, start)
+                yield Ignore(codes, line, start, source.file)
             waiting.clear()

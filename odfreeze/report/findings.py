@@ -88,12 +88,14 @@ def check_document(checked: Sequence[Checked]) -> dict[str, Any]:
             for one in checked
         ],
         "findings": [
-            {"file": one.file, **finding.to_json(), "fixable": bool(finding.edits)}
+            {"file": _file(finding, one), **finding.to_json(), "fixable": bool(finding.edits)}
             for one in checked
             for finding in one.findings
         ],
         "fixed": [
-            {"file": one.file, **finding.to_json()} for one in checked for finding in one.fixed
+            {"file": _file(finding, one), **finding.to_json()}
+            for one in checked
+            for finding in one.fixed
         ],
     }
 
@@ -104,8 +106,7 @@ def check_github(checked: Sequence[Checked]) -> str:
     for one in checked:
         for finding in one.findings:
             place = finding.place
-            # A place may lie in another file than the config: in a label map, for instance.
-            properties = {"file": place.file if place else one.file}
+            properties = {"file": _file(finding, one)}
             if place:
                 properties.update(line=str(place.line), col=str(place.column))
             properties["title"] = finding.code
@@ -115,6 +116,11 @@ def check_github(checked: Sequence[Checked]) -> str:
             level = _GITHUB_LEVELS[finding.severity]
             lines.append(f"::{level} {shown}::{_escaped(finding.message)}\n")
     return "".join(lines)
+
+
+def _file(finding: Finding, checked: Checked) -> str:
+    """Returns the file that a finding is in: a label map, for instance, and not the config."""
+    return finding.place.file if finding.place else checked.file
 
 
 def _escaped(text: str, *, is_property: bool = False) -> str:

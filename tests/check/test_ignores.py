@@ -55,11 +55,20 @@ def test_what_a_comment_speaks_of(text: str, expected: list) -> None:
 )
 def test_what_is_silenced(codes: tuple[str, ...], line: int | None, silenced: bool) -> None:
     finding = Finding("ODF301", "warning", "noise", Place("a.config", 3, 1))
-    assert Ignore(codes, line, 0).silences(finding) is silenced
+    assert Ignore(codes, line, 0, "a.config").silences(finding) is silenced
 
 
 @pytest.mark.parametrize(("line", "silenced"), ((1, False), (None, True)))
 def test_a_finding_without_a_place_is_silenced_for_the_whole_file_only(
     line: int | None, silenced: bool
 ) -> None:
-    assert Ignore(("ODF303",), line, 0).silences(Finding("ODF303", "info", "m")) is silenced
+    assert (
+        Ignore(("ODF303",), line, 0, "a.config").silences(Finding("ODF303", "info", "m"))
+        is silenced
+    )
+
+
+def test_a_finding_in_another_file_has_other_lines() -> None:
+    finding = Finding("ODF504", "error", "id 0", Place("map.pbtxt", 3, 1))
+    assert not Ignore(("ODF504",), 3, 0, "a.config").silences(finding)
+    assert Ignore(("ODF504",), None, 0, "a.config").silences(finding)

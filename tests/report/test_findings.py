@@ -75,6 +75,9 @@ def test_json_has_a_row_for_each_finding() -> None:
         "line": 3, "column": 3, "fixable": True,
     }  # fmt: skip
     assert [row["code"] for row in document["fixed"]] == ["ODF190"]
+    assert [row["file"] for row in document["findings"][:3]] == [
+        "a b.config", "a b.config", "map,1.pbtxt",
+    ]  # fmt: skip
     json.dumps(document)
 
 

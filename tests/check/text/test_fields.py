@@ -214,7 +214,7 @@ class TestSnippetOfATutorial:
             for pattern in subject.config.patterns():
                 yield Finding("ODF201", "warning", pattern.text, pattern.place)
 
-        monkeypatch.setattr(linter, "_MODULES", ("blocks", "seen"))
+        monkeypatch.setattr(linter, "_MODULES", ("text.blocks", "seen"))
         monkeypatch.setitem(sys.modules, "odfreeze.check.seen", _Rules((seen,)))
         checked = check_config(config, ignore=["ODF109"])
         lines = config.read_text().splitlines()
