@@ -14,7 +14,7 @@ from odfreeze.variables import Variable
 if TYPE_CHECKING:
     from odfreeze.textproto import Document
 
-__all__ = ["Case", "few", "quantity", "quoted"]
+__all__ = ["Case", "few", "quantity", "quoted", "shortened"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +86,18 @@ def quoted(text: str) -> str:
     """
     line = "".join(letter if letter.isprintable() else "?" for letter in text)
     return f"'{line if len(line) <= 60 else line[:57] + '...'}'"
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """Returns a text, cut in the middle where it is longer than that.
+
+    >>> shortened("a" * 9, 9), shortened('"PATH/TO/a/long/one"', 12)
+    ('aaaaaaaaa', '"PATH…g/one"')
+    """
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2 + 1
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
 
 
 def few(variables: Sequence[Variable | str], most: int = 2) -> str:

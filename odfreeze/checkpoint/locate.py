@@ -249,7 +249,7 @@ def _not_found(text: str) -> CheckpointNotFoundError:
             parent = os.path.dirname(there)
             there = "" if parent == there else parent
         hint = f"the directory {folder} does not exist"
-        hint += f" ({there} does)" if there else ""
+        hint += f" ({there} does)" if os.path.dirname(there) != there else ""
     elif any(re.sub(_DATA, "", name) == prefix != name for name in os.listdir(folder)):
         hint = f"its data is there, but {prefix}.index is missing; copy that file too"
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odfreeze.check.architecture import TF2_EXTRACTORS, tf2_counterpart
+from odfreeze.check.case import shortened
 from odfreeze.check.subject import Subject, is_placeholder
 from odfreeze.check.text.strings import strings_of
 from odfreeze.errors import Place, nearest
@@ -114,7 +115,7 @@ def placeholder(subject: Subject) -> Iterator[Finding]:
         if not is_placeholder(value.text[1:]):
             continue
         hint = _HINTS.get(path.rpartition(".")[2], "write the path of the file that is meant")
-        message = f"{path} is still to be filled in: {value.text[:60]}; {hint}"
+        message = f"{path} is still to be filled in: {shortened(value.text)}; {hint}"
         # Training reads no evaluation data; evaluation stops with the same error.
         severity: Severity = "warning" if path.startswith("eval_") else "error"
         yield Finding("ODF109", severity, message, value.place)

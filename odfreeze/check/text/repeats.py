@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from odfreeze.check.case import shortened
 from odfreeze.check.subject import Subject
 from odfreeze.findings import Finding
 from odfreeze.schema import Fault
@@ -105,7 +106,7 @@ def _overruled(fault: Fault) -> Finding:
 
 def _shown(field: Field) -> str:
     value = field.values[-1]
-    return value.text[:40] if isinstance(value, Scalar) else "{ … }"
+    return shortened(value.text, 40) if isinstance(value, Scalar) else "{ … }"
 
 
 def _is_same(fault: Fault) -> bool:
