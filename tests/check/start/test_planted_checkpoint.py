@@ -49,7 +49,7 @@ FAULTS = [
     path("here", FASTER_RCNN, '"."', "ODF306", "is a directory"),
     path("missing", SSD, '"no/such/zoo/checkpoint/ckpt-0"', "ODF307", "does not exist",
          "a relative path is taken from where training is started"),
-    path("absolute", FASTER_RCNN, '"/no/such/zoo/ckpt-0"', "ODF307", "(/ does)"),
+    path("absolute", FASTER_RCNN, '"/no/such/zoo/ckpt-0"', "ODF307", "does not exist"),
     path("drive", EFFICIENTDET, r'"C:\\zoo\\checkpoint\\ckpt-0"', "ODF309",
          "write slashes: 'C:/zoo/checkpoint/ckpt-0'"),
     path("share", CENTERNET, r"'\\\\server\\zoo\\ckpt-0'", "ODF309", "'//server/zoo/ckpt-0'"),
