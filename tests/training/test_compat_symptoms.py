@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -59,12 +60,15 @@ def provoke(name: str, measures: list[str]) -> subprocess.CompletedProcess[str]:
         f"compat.MEASURES = tuple(m for m in compat.MEASURES if m.name in {measures!r})\n"
         "compat.prepare()\n"
     )
+    # What a measure of this process has set, others would inherit as if it were the user's.
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", start + PROVOKE[name]],
         check=False,
         capture_output=True,
         text=True,
         cwd=ROOT,
+        env=environment,
     )
 
 
