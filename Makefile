@@ -4,11 +4,13 @@
 #
 # Environments live in .cache/env, one for each content of its lock files.
 
-PYTHON ?= python3.11
-DEFAULT_TRAIN := tf2.21-py3.13
+# python_of VERSION: on PATH, or where pyenv keeps it.
+python_of = $(firstword \
+  $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null) \
+  $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)) python$(1))
+
+PYTHON ?= $(call python_of,3.11)
 OLDEST_TRAIN := tf2.12-py3.10
-# The training environment of demo, test-train and benchmarks, as its lock is called.
-TRAIN_NAME ?= $(DEFAULT_TRAIN)
 
 CACHE := .cache/env
 key = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
@@ -16,13 +18,14 @@ DEV_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info
 DEV := $(CACHE)/dev-py$(DEV_VERSION)-$(call key,requirements/build.lock requirements/dev.lock)
 TRAIN_NAMES := $(patsubst requirements/train-%.lock,%,$(sort $(wildcard requirements/train-*.lock)))
 train_env = $(CACHE)/train-$(1)-$(call key,requirements/build.lock requirements/train-$(1).lock)
-TRAIN := $(call train_env,$(TRAIN_NAME))
 
-# python_of VERSION: on PATH, or where pyenv keeps it.
-python_of = $(firstword \
-  $(shell python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null) \
-  $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)) python$(1))
 version_of = $(lastword $(subst -py, ,$(1)))
+# The newest environment whose Python is on this machine; all of them pass the matrix.
+DEFAULT_TRAIN := $(firstword $(foreach name,tf2.21-py3.13 tf2.19-py3.12 tf2.15-py3.11 tf2.12-py3.10, \
+  $(if $(wildcard $(call python_of,$(call version_of,$(name)))),$(name))) tf2.21-py3.13)
+# The training environment of demo, test-train and benchmarks, as its lock is called.
+TRAIN_NAME ?= $(DEFAULT_TRAIN)
+TRAIN := $(call train_env,$(TRAIN_NAME))
 
 # Quiet on machines without a GPU, and equal on those with one.
 export CUDA_VISIBLE_DEVICES ?=
@@ -81,6 +84,7 @@ protos: $(DEV)/complete
 benchmarks: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/preview.py
 	$(TRAIN)/bin/python benchmarks/verify.py
+	$(TRAIN)/bin/python benchmarks/check.py
 
 train-env: $(TRAIN)/complete
 dev-env: $(DEV)/complete
