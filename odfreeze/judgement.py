@@ -36,8 +36,8 @@ __all__ = ["judge_stages"]
 
 #: What the preview on the base checkpoint says better.
 _OF_PREVIEW = ("ODF301", "ODF302", "ODF303", "ODF304", "ODF307")
-#: Of files that may be on the machine that trains, and not on the one that stages.
-_ELSEWHERE = ("ODF308", "ODF5")
+#: Of paths that may be right on the machine that trains, or are filled in before it does.
+_ELSEWHERE = ("ODF109", "ODF308", "ODF5")
 
 
 def judge_stages(

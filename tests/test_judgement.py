@@ -68,7 +68,7 @@ def test_an_error_of_the_base_refuses_and_writes_nothing(base, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("code", ("ODF501", "ODF308"))
+@pytest.mark.parametrize("code", ("ODF501", "ODF308", "ODF109"))
 def test_files_that_the_training_machine_may_have_do_not_refuse(base, tmp_path, monkeypatch, code):
     checking(monkeypatch, base=[finding(code, "error")])
     (one,) = write_stages(Plan(base, (HEAD,)), tmp_path / "out")

@@ -50,7 +50,8 @@ def build_model(config: str | os.PathLike[str]) -> Any:
     """Builds the detection model of a pipeline.config, in training mode, with all variables.
 
     Layers create their variables on their first call, so the model's forward pass is traced
-    once; nothing is computed. Takes 5 to 30 s.
+    once; nothing is computed. Takes 5 to 30 s. Names are those of a process that builds this
+    model alone, whatever was built in this one before.
 
     Args:
       config: Path of a pipeline.config, or its text: a string that holds a ``{`` is text.
@@ -68,6 +69,7 @@ def build_model(config: str | os.PathLike[str]) -> Any:
     from object_detection.builders import model_builder
 
     pipeline = _read_config(config)
+    tf.keras.backend.reset_uids()  # else a second SSD's neck is called …_1, and patterns miss it
     try:
         model = model_builder.build(pipeline.model, is_training=True)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from odfreeze.errors import ConfigError, UsageError
 from odfreeze.training.live import build_model, live_variables, save_checkpoint
-from tests.training.models import CENTERNET, EFFICIENTDET, SAMPLES, SSD, Built, built
+from tests.training.models import CENTERNET, CONFIGS, EFFICIENTDET, SAMPLES, SSD, Built, built
 
 pytestmark = pytest.mark.train
 
@@ -107,6 +107,15 @@ class TestRecords:
 
         tf.function(loss).get_concrete_function(tf.TensorSpec([1, 64, 64, 3]))
         assert len(model.variables) == before
+
+
+def test_a_second_model_has_the_names_of_a_first_one() -> None:
+    """Keras would call its layers …_1, and the patterns for them would match nothing."""
+    names = [[one.record.name for one in live_variables(build_model(CONFIGS / SSD))] for _ in "ab"]
+    assert names[0] == names[1]
+    assert any(
+        name.startswith("ssd_mobile_net_v2_fpn_keras_feature_extractor/") for name in names[0]
+    )
 
 
 #: A tree of trackables: None is a new variable, an int an earlier one again.

@@ -175,7 +175,8 @@ def staged(plan: str, directory: Path) -> tuple[StagedConfig, ...]:
     prefix = Path(built(base).prefix).as_posix()
     config.with_value("train_config.fine_tune_checkpoint", prefix).write(directory / base)
     (directory / plan).write_bytes((CONFIGS / plan).read_bytes())
-    return write_stages(read_plan(directory / plan), directory / "stages")
+    left_open = ["ODF109"]  # the data's paths
+    return write_stages(read_plan(directory / plan), directory / "stages", ignore=left_open)
 
 
 @pytest.fixture(params=SAMPLES, ids=short)
