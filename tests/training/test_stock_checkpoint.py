@@ -25,6 +25,17 @@ COUNTER: dict[str, Spec] = {"save_counter": ("save_counter", "int64", (), bytes(
 UNBOUND = "Python objects that were not bound to checkpointed values"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared_model_as_it_was():
+    """Gives the model that other tests share its values back, which these tests restore over."""
+    yield
+    import tensorflow as tf
+
+    shared = built(SSD)
+    saved = tf.train.Checkpoint(model=shared.model).restore(shared.prefix)
+    saved.assert_existing_objects_matched()
+
+
 def load(path: Path | str, kind: str = "detection", *, model: Any = None, version: str = "V2"):
     """Does what train_loop does with a fine_tune_checkpoint (model_lib_v2.py:586)."""
     compat.prepare()
