@@ -15,6 +15,8 @@ from odfreeze.training.environment import REQUIREMENTS, Environment, inspect_env
 __all__ = ["Decision", "Diagnosis", "diagnose", "obstacles"]
 
 _TRAIN = "pip install 'odfreeze[train]'"
+#: What pins TensorFlow so that pip would change the installed one, or finds none for this Python.
+_PINNING = ("tf-models-official", "tf-models-research-object-detection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def obstacles(environment: Environment) -> Iterator[Finding]:
         for one in lacking:
             if one.module == module:
                 name = one.distributions[0]
-                message = f"{one.used_by} needs {name}, which is {where} it with: {_TRAIN}"
+                how = _command(name, environment)
+                message = f"{one.used_by} needs {name}, which is {where} it with: {how}"
                 yield Finding(code, "error", message)
                 lacking.remove(one)
                 break
@@ -123,13 +126,30 @@ def obstacles(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "ODF703",
             "error",
-            f"{user} needs {_listed(names)}, {which} {where} {them} with: pip install"
-            f" {' '.join(names)}",
+            f"{user} needs {_listed(names)}, {which} {where} {them} with: {_commands(names)}",
         )
     for rule in _COMBINATIONS:
         trouble = rule(environment)
         if trouble:
             yield Finding("ODF704", "error", trouble)
+
+
+def _command(name: str, environment: Environment) -> str:
+    """Returns what installs TensorFlow or the OD API; the extra of odfreeze where it resolves."""
+    if environment.has("tensorflow"):
+        return f"pip install --no-deps {name}"
+    if environment.python < (3, 13):
+        return _TRAIN
+    # tf-models-official asks for a tensorflow-io and a TensorFlow that this Python has not.
+    return f"pip install {'--no-deps ' if name in _PINNING else ''}{name}"
+
+
+def _commands(names: Sequence[str]) -> str:
+    """Returns what installs the other packages, and leaves TensorFlow as it is."""
+    loose = [name for name in names if name not in _PINNING]
+    pinning = [name for name in names if name in _PINNING]
+    asked = [("pip install ", loose), ("pip install --no-deps ", pinning)]
+    return " && ".join(command + " ".join(of) for command, of in asked if of)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -23,6 +23,27 @@ def warnings(env) -> list[str]:
     return [f"{o.code} {o.message}" for o in diagnose(env).findings if o.severity == "warning"]
 
 
+@pytest.mark.parametrize(
+    ("python", "missing", "command"),
+    (
+        ((3, 12, 1), ("tensorflow",), "pip install 'odfreeze[train]'"),
+        ((3, 13, 0), ("tensorflow",), "pip install tensorflow"),
+        ((3, 12, 1), ("tensorflow", "object_detection"), "pip install 'odfreeze[train]'"),
+        (
+            (3, 13, 0),
+            ("tensorflow", "object_detection"),
+            "pip install --no-deps tf-models-research-object-detection",
+        ),
+    ),
+    ids=("3.12", "3.13", "3.12 and the OD API", "3.13 and the OD API"),
+)
+def test_the_extra_is_named_where_pip_can_resolve_it(
+    python: tuple[int, int, int], missing: tuple[str, ...], command: str
+) -> None:
+    *_, last = errors(environment(missing, python))
+    assert last.endswith(f" it with: {command}")
+
+
 def test_a_complete_environment_has_no_obstacles() -> None:
     found = diagnose(environment())
     assert found.ok
@@ -43,7 +64,8 @@ def test_a_complete_environment_has_no_obstacles() -> None:
             ("object_detection",),
             [
                 f"ODF702 training needs tf-models-research-object-detection, which is"
-                f" {NOT_INSTALLED} it with: pip install 'odfreeze[train]'"
+                f" {NOT_INSTALLED} it with: pip install --no-deps"
+                " tf-models-research-object-detection"
             ],
         ),
         (
@@ -57,7 +79,8 @@ def test_a_complete_environment_has_no_obstacles() -> None:
             ("official", "six", "lvis", "cv2"),
             [
                 f"ODF703 the OD API needs tf-models-official, six and lvis, which are"
-                f" {NOT_INSTALLED} them with: pip install tf-models-official six lvis",
+                f" {NOT_INSTALLED} them with: pip install six lvis && pip install --no-deps"
+                " tf-models-official",
                 f"ODF703 lvis needs opencv-python-headless, which is {NOT_INSTALLED} it with:"
                 f" pip install opencv-python-headless",
             ],
