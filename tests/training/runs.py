@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -93,16 +91,23 @@ def odfreeze(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "odfreeze", *arguments]
 
 
+#: A job in the background ignores an interrupt, and so would what it starts.
+_INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from odfreeze.cli import main
+sys.exit(main())
+"""
+
+
 def start(*arguments: str, **options) -> subprocess.Popen[str]:
     """Starts a command with its output piped."""
     return subprocess.Popen(
-        odfreeze(*arguments),
+        [sys.executable, "-c", _INTERRUPTIBLE, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A job in the background ignores an interrupt, and so would what these tests start.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         **options,
     )
