@@ -52,4 +52,4 @@ def compare_with_stock(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    compare_with_stock(runs=7)
+    compare_with_stock(runs=5)
