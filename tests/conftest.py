@@ -34,3 +34,4 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rule of `odfreeze check` runs: configs can be cut down to what a test is about."""
     monkeypatch.setattr("odfreeze.check.linter._MODULES", ())
     monkeypatch.setattr("odfreeze.check.linter._TEXT_MODULES", ())
+    monkeypatch.setattr("odfreeze.check.linter._OF_ANY_FILE", ())

@@ -49,6 +49,8 @@ _MODULES: tuple[str, ...] = (
     "data.evaluation",
     "run_directory",
 )
+#: The one that says of a file that it is no pipeline.config.
+_OF_ANY_FILE: tuple[str, ...] = ("text.blocks",)
 #: A fix may bring another to light; no config needs more rounds than this.
 _MOST_ROUNDS = 10
 
@@ -277,7 +279,7 @@ def _of_config(subject: Subject) -> list[Finding]:
     """Returns what the rules find that take the text as it is."""
     try:
         # Of a label map, or of an empty file, nothing is to be said but that.
-        return _run(_MODULES[:1] if subject.is_foreign else _MODULES, subject)
+        return _run(_OF_ANY_FILE if subject.is_foreign else _MODULES, subject)
     finally:
         subject.close()
 

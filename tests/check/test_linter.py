@@ -48,6 +48,7 @@ def rules(monkeypatch: pytest.MonkeyPatch) -> None:
     module.RULES = (zeros, ones)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(linter, "_MODULES", ("of_this_test",))
+    monkeypatch.setattr(linter, "_OF_ANY_FILE", ("of_this_test",))
     monkeypatch.setattr(linter, "check_codes", lambda codes, needed=False: None)
 
 
