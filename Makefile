@@ -31,13 +31,13 @@ TRAIN := $(call train_env,$(TRAIN_NAME))
 export CUDA_VISIBLE_DEVICES ?=
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-fast test-pythons test-train matrix lock check format protos benchmarks \
+.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos benchmarks \
   train-env dev-env clean
 
 demo: $(TRAIN)/complete
 	$(TRAIN)/bin/odfreeze demo
 
-test: check test-fast test-pythons test-train matrix-$(OLDEST_TRAIN)
+test: check test-fast test-pythons test-train test-slow matrix-$(OLDEST_TRAIN)
 
 # The oldest and the newest Python of the core, where they are on the machine.
 OTHER_PYTHONS := $(wildcard $(call python_of,3.10) $(call python_of,3.13))
@@ -52,8 +52,12 @@ test-fast: $(DEV)/complete
 
 # Without what the matrix is for: a staged run shows the same here, and more.
 test-train: $(TRAIN)/complete
-	$(TRAIN)/bin/python -m pytest -W ignore -n 2 --dist loadfile -m train tests \
+	$(TRAIN)/bin/python -m pytest -W ignore -n 2 --dist loadfile -m "train and not slow" tests \
 	  --ignore=$(MATRIX_TESTS) $(PYTEST_ARGS)
+
+# What `make test` leaves out: models of the same kinds that are larger.
+test-slow: $(TRAIN)/complete
+	$(TRAIN)/bin/python -m pytest -W ignore -m "train and slow" tests $(PYTEST_ARGS)
 
 # A short training in each environment; what fails in one does not keep the others from running.
 MATRIX_TESTS := tests/training/test_any_environment.py

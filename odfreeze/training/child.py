@@ -18,12 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 from odfreeze.errors import OdfreezeError
-from odfreeze.pipeline import PipelineConfig
-from odfreeze.refusal import refuse
 from odfreeze.training import compat
-from odfreeze.training.enforce import apply_selection, compare_states, select_live
-from odfreeze.training.loop import RunHooks, RunState, train_loop_with_hooks
-from odfreeze.training.recording import restored_variables, write_baseline
+from odfreeze.training.hooks import EnforcingHooks
+from odfreeze.training.loop import RunState, train_loop_with_hooks
 from odfreeze.training.request import TrainingRequest, format_event
 
 __all__ = ["run_child"]
@@ -73,73 +70,20 @@ def _enforcing(
 
     def train_loop(**kwargs: Any) -> None:
         _emit("phase", phase="build")
-        hooks = _Hooks(request, applied)
+        hooks = _Hooks(request, applied, _emit)
         run = train_loop_with_hooks(hooks, request.num_steps, stock=stock, **kwargs)
         _emit("done", step=run.step, checkpoint=run.manager.latest_checkpoint)
 
     return train_loop
 
 
-class _Hooks(RunHooks):
-    """Enforces the selection at the one moment when all values are in place."""
-
-    def __init__(self, request: TrainingRequest, applied: tuple[str, ...]) -> None:
-        self._request = request
-        self._applied = applied
-        self._config = PipelineConfig.read(request.config)
-
-    def before_restore(self, run: RunState) -> None:
-        """Builds a model that stock would build only while it traces the first step."""
-        if not run.built:
-            run.build()
+class _Hooks(EnforcingHooks):
+    """Reports the steps too, from the moment when training begins."""
 
     def after_restore(self, run: RunState) -> None:
-        """Selects, refuses or enforces, and keeps the baseline of a new run."""
-        request = self._request
-        enforcement = select_live(
-            run.model,
-            self._config.patterns(),
-            frozen_batch_norm=request.frozen_batch_norm,
-            config_holds=self._config.holds_statistic,
-        )
-        restored = None
-        if not run.resumed:
-            given = restored_variables(run)
-            restored = [id(one.value) in given for one in enforcement.live]
-        refuse(enforcement.selection, restored, request.allow)
-        compare_states(enforcement, request.expected)
-        apply_selection(run.model, enforcement)
-        if not enforcement.selection.of("trainable"):
-            _train_nothing(run)
-        if run.is_chief:
-            write_baseline(request, self._config, enforcement, run, self._applied)
-        totals = enforcement.selection.totals()
-        _emit(
-            "selection",
-            resumed_at=run.step if run.resumed else None,
-            totals={
-                state: {"variables": t.variables, "parameters": t.parameters, "bytes": t.bytes}
-                for state, t in totals.items()
-            },
-        )
+        """Enforces, then reports the step from a thread of its own."""
+        super().after_restore(run)
         threading.Thread(target=_report_steps, args=(run,), daemon=True).start()
-
-    def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
-        """Tells the parent the losses after a block of steps."""
-        _emit("block", step=run.step, scalars=scalars)
-
-    def after_save(self, run: RunState, prefix: str) -> None:
-        """Tells the parent of a checkpoint."""
-        _emit("saved", step=run.step, checkpoint=prefix)
-
-
-def _train_nothing(run: RunState) -> None:
-    """Makes the optimizer accept a step without gradients, which Keras refuses."""
-
-    def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> None:
-        list(grads_and_vars)
-
-    object.__setattr__(run.checkpoint.optimizer, "apply_gradients", apply_gradients)
 
 
 def _emit(kind: str, **data: Any) -> None:

@@ -1,0 +1,85 @@
+"""What odfreeze does in a run of ``train_loop``: enforces the selection and keeps the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.refusal import refuse
+from odfreeze.training.enforce import apply_selection, compare_states, select_live
+from odfreeze.training.loop import RunHooks, RunState
+from odfreeze.training.recording import restored_variables, write_baseline
+from odfreeze.training.request import TrainingRequest
+
+__all__ = ["EnforcingHooks"]
+
+
+class EnforcingHooks(RunHooks):
+    """Enforces the selection at the one moment when all values are in place.
+
+    Args:
+      request: What was asked for.
+      measures: Names of the measures of compatibility that were applied.
+      emit: Told of what happens: the kind of an event and its data.
+    """
+
+    def __init__(
+        self, request: TrainingRequest, measures: tuple[str, ...], emit: Callable[..., None]
+    ) -> None:
+        self._request = request
+        self._measures = measures
+        self._emit = emit
+        self._config = PipelineConfig.read(request.config)
+
+    def before_restore(self, run: RunState) -> None:
+        """Builds a model that stock would build only while it traces the first step."""
+        if not run.built:
+            run.build()
+
+    def after_restore(self, run: RunState) -> None:
+        """Selects, refuses or enforces, and keeps the baseline of a new run."""
+        request = self._request
+        enforcement = select_live(
+            run.model,
+            self._config.patterns(),
+            frozen_batch_norm=request.frozen_batch_norm,
+            config_holds=self._config.holds_statistic,
+        )
+        restored = None
+        if not run.resumed:
+            given = restored_variables(run)
+            restored = [id(one.value) in given for one in enforcement.live]
+        refuse(enforcement.selection, restored, request.allow)
+        compare_states(enforcement, request.expected)
+        apply_selection(run.model, enforcement)
+        if not enforcement.selection.of("trainable"):
+            _train_nothing(run)
+        if run.is_chief:
+            write_baseline(request, self._config, enforcement, run, self._measures)
+        totals = enforcement.selection.totals()
+        self._emit(
+            "selection",
+            resumed_at=run.step if run.resumed else None,
+            totals={
+                state: {"variables": t.variables, "parameters": t.parameters, "bytes": t.bytes}
+                for state, t in totals.items()
+            },
+        )
+
+    def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
+        """Tells the losses after a block of steps."""
+        self._emit("block", step=run.step, scalars=scalars)
+
+    def after_save(self, run: RunState, prefix: str) -> None:
+        """Tells of a checkpoint."""
+        self._emit("saved", step=run.step, checkpoint=prefix)
+
+
+def _train_nothing(run: RunState) -> None:
+    """Makes the optimizer accept a step without gradients, which Keras refuses."""
+
+    def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> None:
+        list(grads_and_vars)
+
+    object.__setattr__(run.checkpoint.optimizer, "apply_gradients", apply_gradients)
