@@ -1,14 +1,17 @@
 """The freezing itself: what a built detection model learns, and what stays as it is.
 
-Two things are changed on the live model and nothing in the OD API: ``trainable_variables``
+Three things are changed on the live model and nothing in the OD API: ``trainable_variables``
 of the model gives what the selection trains, so that no gradient is taken and no optimizer
-slot made for the rest; and batch norm layers that are held run in inference mode, because
-their moving statistics are updated by the forward pass, which no gradient filter reaches.
+slot made for the rest; gradient tapes do not watch what is frozen, so that the layers below
+the lowest one that learns are not even recorded; and batch norm layers that are held run in
+inference mode, because their moving statistics are updated by the forward pass, which no
+gradient filter reaches. `lift_selection` takes all three back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,21 @@ if TYPE_CHECKING:
     from odfreeze.training.live import LiveVariable
     from odfreeze.variables import Variable
 
-__all__ = ["Enforcement", "apply_selection", "compare_states", "hold", "select_live"]
+__all__ = [
+    "Enforcement",
+    "apply_selection",
+    "compare_states",
+    "hold",
+    "lift_selection",
+    "release",
+    "select_live",
+]
+
+#: Marks the ``call`` of a held layer that has none of its own, only its class's.
+_HELD = object()
+
+#: Under this name a restricted model keeps what lifts the restriction.
+_LIFT = "_odfreeze_lift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,8 @@ def select_live(
     """Decides, for a built detection model, what learns; changes nothing.
 
     Args:
-      detection_model: An OD API ``DetectionModel`` whose variables exist.
+      detection_model: An OD API ``DetectionModel`` whose variables exist; `lift_selection`
+        first where a selection was applied before, or what it froze is no longer trainable.
       patterns: The patterns of the config.
       frozen_batch_norm: ``hold`` or ``update``, see :func:`odfreeze.selection.select`.
       config_holds: Which statistics the config itself holds, likewise.
@@ -71,14 +89,31 @@ def select_live(
 
 
 def apply_selection(detection_model: Any, enforcement: Enforcement) -> None:
-    """Makes the model train what the selection says.
+    """Makes the model train what the selection says, and nothing else.
 
-    Where nothing is frozen and nothing held the model is left exactly as it is.
+    Takes the place of a selection that was applied before. Where nothing is frozen and nothing
+    held the model is left exactly as it is.
     """
+    lift_selection(detection_model)
+    lifts: list[Callable[[], None]] = []
     for layer in _held_layers(enforcement):
         hold(layer)
-    if "frozen" in enforcement.selection.states:
-        _restrict(detection_model, enforcement)
+        lifts.append(functools.partial(release, layer))
+    frozen = enforcement.values("frozen")
+    if frozen:
+        lifts.append(_restrict(detection_model, enforcement))
+        for value in frozen:
+            lifts.extend(_unwatch(value))
+    if lifts:
+        object.__setattr__(detection_model, _LIFT, lifts)
+
+
+def lift_selection(detection_model: Any) -> None:
+    """Takes back what `apply_selection` did to the model, if it did."""
+    for lift in getattr(detection_model, _LIFT, ()):
+        lift()
+    if hasattr(detection_model, _LIFT):
+        object.__delattr__(detection_model, _LIFT)
 
 
 def hold(layer: Any) -> None:
@@ -87,15 +122,24 @@ def hold(layer: Any) -> None:
     ``layer.trainable = False`` is not enough: the OD API's ``FreezableBatchNorm`` and the v1
     Keras class ignore it (``core/freezable_batch_norm.py:64``).
     """
-    if getattr(layer.call, "odfreeze_held", False):
+    if getattr(layer.call, "odfreeze_held", None) is not None:
         return
     call: Callable[..., Any] = layer.call
 
     def held_call(inputs: Any, training: Any = None, **kwargs: Any) -> Any:
         return call(inputs, training=False, **kwargs)
 
-    held_call.odfreeze_held = True  # type: ignore[attr-defined]
+    held_call.odfreeze_held = vars(layer).get("call", _HELD)  # type: ignore[attr-defined]
     object.__setattr__(layer, "call", held_call)
+
+
+def release(layer: Any) -> None:
+    """Lets a layer that `hold` holds run as it did before."""
+    own = getattr(layer.call, "odfreeze_held", None)
+    if own is _HELD:
+        object.__delattr__(layer, "call")
+    elif own is not None:
+        object.__setattr__(layer, "call", own)
 
 
 def compare_states(enforcement: Enforcement, expected: dict[str, str]) -> None:
@@ -134,8 +178,25 @@ def _held_layers(enforcement: Enforcement) -> list[Any]:
     return list(layers.values())
 
 
-def _restrict(detection_model: Any, enforcement: Enforcement) -> None:
-    """Makes ``detection_model.trainable_variables`` give the trainable ones, in stock's order."""
+def _unwatch(value: Any) -> Iterator[Callable[[], None]]:
+    """Keeps gradient tapes from watching a variable; yields what takes it back.
+
+    A tape watches what says that it is trainable, when it is read. Nothing else asks it of the
+    variable: layers keep lists of what they train.
+    """
+    for component in getattr(value, "_values", None) or (value,):  # one a replica
+        variable = getattr(component, "_variable", component)  # inside an AutoCastVariable
+        before = variable._trainable
+        variable._trainable = False
+        yield functools.partial(setattr, variable, "_trainable", before)
+
+
+def _restrict(detection_model: Any, enforcement: Enforcement) -> Callable[[], None]:
+    """Makes ``detection_model.trainable_variables`` give the trainable ones, in stock's order.
+
+    Returns:
+      What takes it back.
+    """
     kind = type(detection_model)
     known = {id(one.value) for one in enforcement.live}
     learns = {id(value) for value in enforcement.values("trainable")}
@@ -156,3 +217,4 @@ def _restrict(detection_model: Any, enforcement: Enforcement) -> None:
         kind.__name__, (kind,), {"trainable_variables": property(trainable_variables)}
     )
     object.__setattr__(detection_model, "__class__", restricted)
+    return functools.partial(object.__setattr__, detection_model, "__class__", kind)

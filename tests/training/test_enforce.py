@@ -6,7 +6,14 @@ import pytest
 
 from odfreeze.errors import SelectionMismatchError
 from odfreeze.selection import Pattern
-from odfreeze.training.enforce import apply_selection, compare_states, hold, select_live
+from odfreeze.training.enforce import (
+    apply_selection,
+    compare_states,
+    hold,
+    lift_selection,
+    release,
+    select_live,
+)
 from tests.training.runs import BACKBONE
 
 pytestmark = pytest.mark.train
@@ -133,6 +140,53 @@ def test_holding_twice_is_holding_once(tf):
     call = layer.call
     hold(layer)
     assert layer.call is call
+
+
+def test_what_is_frozen_is_not_watched_by_a_tape(tf):
+    model = small_model(tf)
+    apply_selection(model, select_live(model, [Pattern("freeze_variables", "body|norm")]))
+    with tf.GradientTape() as tape:
+        model(tf.ones((4, 5)), training=True)
+    watched = [variable.name for variable in tape.watched_variables()]
+    assert watched == ["small/head/kernel:0", "small/head/bias:0"]
+
+
+def test_a_lifted_selection_leaves_the_model_as_it_was_built(tf):
+    model = small_model(tf)
+    kind, call = type(model), model.norm.call
+    stock = [variable.name for variable in model.trainable_variables]
+    apply_selection(model, select_live(model, [Pattern("freeze_variables", "body|norm")]))
+    lift_selection(model)
+    assert type(model) is kind
+    assert model.norm.call == call
+    assert [variable.name for variable in model.trainable_variables] == stock
+    before = snapshot(model)
+    train_one_step(tf, model)
+    after = snapshot(model)
+    assert {name for name in before if before[name] == after[name]} == set()
+
+
+def test_a_second_selection_takes_the_place_of_the_first(tf):
+    model = small_model(tf)
+    apply_selection(model, select_live(model, [Pattern("freeze_variables", "body|norm")]))
+    lift_selection(model)
+    apply_selection(model, select_live(model, [Pattern("freeze_variables", "head")]))
+    before = snapshot(model)
+    train_one_step(tf, model)
+    after = snapshot(model)
+    assert {name for name in before if before[name] == after[name]} == {
+        "small/head/kernel:0",
+        "small/head/bias:0",
+    }
+
+
+def test_a_call_of_the_layer_s_own_is_given_back(tf):
+    layer = tf.keras.layers.BatchNormalization()
+    own = object.__getattribute__(layer, "call")
+    object.__setattr__(layer, "call", own)
+    hold(layer)
+    release(layer)
+    assert layer.call is own
 
 
 def test_a_variable_made_after_the_selection_stops_the_run(tf):
