@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from odfreeze.checkpoint.bundle import Bundle
 from odfreeze.variables import Variable
 
-__all__ = ["VALUE_SUFFIX", "model_variables", "natural"]
+__all__ = ["VALUE_SUFFIX", "in_reading_order", "model_variables", "natural"]
 
 #: How the key of every variable ends in an object-based checkpoint.
 VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -68,7 +68,7 @@ def model_variables(
         ordered = sorted(found.items(), key=lambda item: natural(item[0]))
     elif names:
         in_graph = [(key, found.pop(key)) for key in names if key in found]
-        ordered = _together([*in_graph, *found.items()])
+        ordered = in_reading_order([*in_graph, *found.items()])
     else:
         ordered = sorted(found.items(), key=lambda item: natural(item[1]))
     variables: list[Variable] = []
@@ -137,10 +137,13 @@ def _is_counter(bundle: Bundle, key: str, path: str) -> bool:
     return shape == () and dtype in _INTEGERS
 
 
-def _together(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def in_reading_order(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Sorts so that what shares a path prefix is together, in order of first appearance.
 
     The graph numbers objects breadth first, which scatters the layers of a head.
+
+    Args:
+      found: Pairs of anything and an object path, in the order of the graph.
     """
     layers: dict[str, list[tuple[str, str]]] = {}
     for item in found:

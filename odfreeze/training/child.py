@@ -23,7 +23,7 @@ from odfreeze.training.hooks import EnforcingHooks
 from odfreeze.training.loop import RunState, train_loop_with_hooks
 from odfreeze.training.request import TrainingRequest, format_event
 
-__all__ = ["run_child"]
+__all__ = ["end_with_parent", "run_child", "summary_of"]
 
 
 def run_child(request: TrainingRequest) -> int:
@@ -33,7 +33,7 @@ def run_child(request: TrainingRequest) -> int:
       Exit status: 0 when the run took all its steps, else that of the error, which is also
       sent to the parent as an event.
     """
-    _end_with_parent()
+    end_with_parent()
     # A block of steps is one long call into TensorFlow: only the default action interrupts it.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -117,7 +117,7 @@ def summary_of(error: Exception) -> str:
     return named[-1] if named else f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when the parent closes the pipe on standard input, killed or not."""
 
     def watch() -> None:

@@ -27,7 +27,7 @@ from odfreeze.training.precheck import check_run, latest_step, local_directory, 
 from odfreeze.training.request import TrainingRequest, parse_event
 from odfreeze.verify import Verification, verify
 
-__all__ = ["TrainingResult", "run_stock", "train"]
+__all__ = ["TrainingResult", "child_environment", "run_stock", "train"]
 
 _LOG = "train.log"
 
@@ -200,7 +200,7 @@ def _run_child(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=child_environment(),
         )
         assert child.stdout and child.stderr and child.stdin
         drain = threading.Thread(
@@ -306,7 +306,7 @@ def _forwarded_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
         signal.raise_signal(received[-1])
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Returns the child's environment: this one, with a source tree of odfreeze importable.
 
     The folder of an installed odfreeze is not passed on: it holds all packages of this

@@ -27,7 +27,7 @@ def stock(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     names["model_main_tf2"].main = None
     monkeypatch.setitem(sys.modules, "absl", types.SimpleNamespace(app=app))
     monkeypatch.setitem(sys.modules, "object_detection", types.SimpleNamespace(**names))
-    monkeypatch.setattr(child, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(child, "end_with_parent", lambda: None)
     monkeypatch.setattr(child.compat, "prepare", lambda: ())
     before = signal.getsignal(signal.SIGINT)
     yield fake
@@ -117,10 +117,10 @@ def test_an_event_is_one_write_so_that_those_of_two_threads_stay_lines(monkeypat
 
 def test_it_ends_when_the_pipe_from_its_parent_is_closed() -> None:
     code = (
-        "import sys, time; from odfreeze.training.child import _end_with_parent;"
+        "import sys, time; from odfreeze.training.child import end_with_parent;"
         "heavy = {'tensorflow', 'numpy', 'absl', 'google.protobuf'} & set(sys.modules);"
         "assert not heavy, heavy;"
-        "_end_with_parent(); print('ready', flush=True); time.sleep(60); sys.exit(0)"
+        "end_with_parent(); print('ready', flush=True); time.sleep(60); sys.exit(0)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT

@@ -448,11 +448,11 @@ def test_the_child_ends_when_its_parent_is_killed(config: Path) -> None:
     parent = start_parent(
         config,
         """
-from odfreeze.training.child import _end_with_parent
+from odfreeze.training.child import end_with_parent
 assert "tensorflow" not in sys.modules
 open(HERE / "alive", "w").write("begun")
 held = os.open(HERE / "alive", os.O_WRONLY)
-_end_with_parent()
+end_with_parent()
 event("ready")
 time.sleep(60)
 os.write(held, b"survived")
@@ -533,7 +533,7 @@ def test_which_worker_is_the_chief(monkeypatch, tf_config: str, chief: bool) -> 
 def test_the_child_can_import_odfreeze_and_keeps_the_environment(monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "mine")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    environment = launch._environment()
+    environment = launch.child_environment()
     assert environment["PYTHONPATH"] == os.pathsep.join([str(ROOT), "mine"])
     assert environment["TF_CPP_MIN_LOG_LEVEL"] == "0"
     assert environment["PYTHONIOENCODING"] == "utf-8"
