@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from odfreeze.errors import SelectionMismatchError
 from odfreeze.selection import FrozenBatchNorm, Pattern, Selection, select
+from odfreeze.training.replicas import copies, save_one_copy
 
 if TYPE_CHECKING:
     from odfreeze.training.live import LiveVariable
@@ -99,6 +100,8 @@ def apply_selection(detection_model: Any, enforcement: Enforcement) -> None:
     for layer in _held_layers(enforcement):
         hold(layer)
         lifts.append(functools.partial(release, layer))
+    for value in enforcement.values("held"):
+        lifts.extend(save_one_copy(value))
     frozen = enforcement.values("frozen")
     if frozen:
         lifts.append(_restrict(detection_model, enforcement))
@@ -184,8 +187,7 @@ def _unwatch(value: Any) -> Iterator[Callable[[], None]]:
     A tape watches what says that it is trainable, when it is read. Nothing else asks it of the
     variable: layers keep lists of what they train.
     """
-    for component in getattr(value, "_values", None) or (value,):  # one a replica
-        variable = getattr(component, "_variable", component)  # inside an AutoCastVariable
+    for variable in copies(value):
         before = variable._trainable
         variable._trainable = False
         yield functools.partial(setattr, variable, "_trainable", before)

@@ -11,6 +11,7 @@ from odfreeze.training.enforce import apply_selection, compare_states, select_li
 from odfreeze.training.loop import RunHooks, RunState
 from odfreeze.training.recording import restored_variables, write_baseline
 from odfreeze.training.request import TrainingRequest
+from odfreeze.training.workers import Workers
 
 __all__ = ["EnforcingHooks"]
 
@@ -57,6 +58,7 @@ class EnforcingHooks(RunHooks):
             _train_nothing(run)
         if run.is_chief:
             write_baseline(request, self._config, enforcement, run, self._measures)
+        self._workers = Workers(request, enforcement, run)
         totals = enforcement.selection.totals()
         self._emit(
             "selection",
@@ -72,8 +74,13 @@ class EnforcingHooks(RunHooks):
         self._emit("block", step=run.step, scalars=scalars)
 
     def after_save(self, run: RunState, prefix: str) -> None:
-        """Tells of a checkpoint."""
-        self._emit("saved", step=run.step, checkpoint=prefix)
+        """Tells of a checkpoint; those of other workers are for a moment only."""
+        if run.is_chief:
+            self._emit("saved", step=run.step, checkpoint=prefix)
+
+    def at_end(self, run: RunState) -> None:
+        """Keeps what this worker's replicas hold, and compares it with the other workers'."""
+        self._workers.at_end(run)
 
 
 def _train_nothing(run: RunState) -> None:

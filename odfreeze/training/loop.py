@@ -32,6 +32,9 @@ class RunHooks:
     def after_save(self, run: RunState, prefix: str) -> None:
         """Called after each checkpoint with its prefix."""
 
+    def at_end(self, run: RunState) -> None:
+        """Called after the last step, when its checkpoint is saved."""
+
 
 class RunState:
     """What is known of a run while it goes on.
@@ -40,6 +43,7 @@ class RunState:
       checkpoint: The ``tf.train.Checkpoint`` with ``model``, ``optimizer`` and ``step``.
       num_steps: Steps at which the run ends.
       resumed: Whether a checkpoint in ``model_dir`` was restored.
+      saved_step: Step of the checkpoint that was saved last or resumed from, or None.
       built: Whether stock has run the model once, so that all its variables exist.
       fine_tune_checkpoint: The checkpoint that was restored for fine-tuning, or None.
       restored: The objects that the fine-tuning checkpoint was restored into, by name, or
@@ -52,6 +56,7 @@ class RunState:
         self.manager: Any = None
         self.restored: dict[str, Any] | None = None
         self.resumed = False
+        self.saved_step: int | None = None
         self.dataset: Any = None
         self.unpad_groundtruth_tensors = True
         self.built = False
@@ -126,6 +131,7 @@ def train_loop_with_hooks(
     with _replaced(model_lib_v2, run, hooks):
         (stock or model_lib_v2.train_loop)(**kwargs)
         run.manager.save()
+        hooks.at_end(run)
     strategy = model_lib_v2.tf.compat.v2.distribute.get_strategy()
     model_lib_v2.clean_temporary_directories(strategy, run.manager.directory)
     return run
@@ -165,6 +171,7 @@ def _manager_class(tf: Any, run: RunState, hooks: RunHooks) -> type:
             def restore(path: str | None, *args: Any, **kwargs: Any) -> Any:
                 status = stock_restore(path, *args, **kwargs)
                 run.resumed = path is not None
+                run.saved_step = run.step if f"{path}".endswith(f"-{run.step}") else None
                 hooks.after_restore(run)
                 return status
 
@@ -172,10 +179,10 @@ def _manager_class(tf: Any, run: RunState, hooks: RunHooks) -> type:
 
         def save(self, *args: Any, **kwargs: Any) -> Any:
             """Saves under the step's number, unless that is what was saved last."""
-            prefix = f"{self._checkpoint_prefix}-{run.step}"
-            if self.latest_checkpoint == prefix:
-                return prefix
+            if run.saved_step == run.step:  # the same for all workers, who save together
+                return f"{self._checkpoint_prefix}-{run.step}"
             saved = super().save(checkpoint_number=run.step)
+            run.saved_step = run.step
             hooks.after_save(run, saved)
             return saved
 

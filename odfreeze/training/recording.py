@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
-from typing import Any
 
 from odfreeze import __version__
 from odfreeze.checkpoint import Checkpoint
@@ -22,6 +21,7 @@ from odfreeze.record import (
 from odfreeze.training.enforce import Enforcement
 from odfreeze.training.live import walk_variables
 from odfreeze.training.loop import RunState
+from odfreeze.training.replicas import value_bytes
 from odfreeze.training.request import TrainingRequest
 
 __all__ = ["restored_variables", "write_baseline"]
@@ -78,7 +78,7 @@ def write_baseline(
             state=state,
             trainable=one.record.trainable,
             statistic=one.record.statistic,
-            digest=digest(_value_bytes(one.value)),
+            digest=digest(value_bytes(one.value)),
         )
         for one, state in zip(enforcement.live, enforcement.selection.states, strict=True)
     ]
@@ -107,15 +107,6 @@ def _continues_its_own(request: TrainingRequest, config: PipelineConfig) -> bool
     except RecordError:
         return False
     return not differing_identity(record, config, request.frozen_batch_norm)
-
-
-def _value_bytes(variable: Any) -> bytes:
-    """Returns a variable's value, little-endian, as a checkpoint holds it."""
-    value = variable.read_value().numpy()
-    if value.dtype.byteorder == ">":
-        value = value.byteswap()
-    data: bytes = value.tobytes()
-    return data
 
 
 def _versions() -> dict[str, str]:
