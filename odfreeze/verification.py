@@ -46,6 +46,8 @@ class Group:
       unchanged: Names of those that are in both and the same, bit by bit.
       missing: Names of those that are only before.
       new: Names of those that are only after.
+      unreached: Names of the unchanged ones that training does not reach: trainable ones
+        without gradient, statistics of layers that never run. None where that is not known.
     """
 
     state: State
@@ -54,6 +56,7 @@ class Group:
     unchanged: tuple[str, ...]
     missing: tuple[str, ...]
     new: tuple[str, ...]
+    unreached: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,11 @@ class Verification:
                 "missing": list(group.missing),
                 "new": list(group.new),
             }
-        for group in (self.trainable, self.updating):
+        for group, why in ((self.trainable, "without_gradient"), (self.updating, "never_run")):
             out[group.state] = {
                 "variables": group.variables,
                 "unchanged": list(group.unchanged),
+                why: None if group.unreached is None else list(group.unreached),
                 "missing": list(group.missing),
                 "new": list(group.new),
             }

@@ -18,6 +18,7 @@ from odfreeze.difference import compare_values
 from odfreeze.errors import CheckpointError, RemotePathError, UsageError
 from odfreeze.record import RecordedVariable, RunRecord, digest, read_record, record_path
 from odfreeze.selection import STATES, FrozenBatchNorm, Pattern, State, select
+from odfreeze.unreached import Unreached, read_unreached
 from odfreeze.variables import Variable
 from odfreeze.verification import Change, Group, Verification, reasons_of
 
@@ -71,8 +72,11 @@ def verify(
 
         if config is None:
             record, name = _record_of(before, alone=after is None)
+            kept = None
+            if not isinstance(before, RunRecord):
+                kept = read_unreached(Path(name).parent, record.created)
             # A record lies in model_dir/odfreeze/, its checkpoints in model_dir.
-            return _with_record(record, name, opened(after or Path(name).parent.parent))
+            return _with_record(record, name, opened(after or Path(name).parent.parent), kept)
         if after is None or isinstance(before, RunRecord) or _names_record(before):
             raise UsageError(
                 "a config decides between two checkpoints: give BEFORE and AFTER with it;"
@@ -149,7 +153,9 @@ def _with_config(
     )
 
 
-def _with_record(record: RunRecord, name: str, after: Checkpoint) -> Verification:
+def _with_record(
+    record: RunRecord, name: str, after: Checkpoint, unreached: Unreached | None
+) -> Verification:
     olds, gone = _match(record.variables, after.variables, by_name=after.format == "name")
     states: Sequence[State] = [old.state for old in olds if old is not None]
     if None in olds:  # a variable that the record does not know: what would it have been?
@@ -170,7 +176,7 @@ def _with_record(record: RunRecord, name: str, after: Checkpoint) -> Verificatio
                 return False, 0.0
             return True, source.difference(old, after, new) if measured else None
 
-        groups = _compared(pairs, compare, after)
+        groups = _compared(pairs, compare, after, unreached)
     return Verification(
         before=name,
         after=after.path,
@@ -213,8 +219,16 @@ def _match(
     return matched, [old for old in olds if old.object_path not in taken]
 
 
-def _compared(pairs: Sequence[_Pair], compare: _Compare, after: Checkpoint) -> dict[State, Group]:
+def _compared(
+    pairs: Sequence[_Pair],
+    compare: _Compare,
+    after: Checkpoint,
+    unreached: Unreached | None = None,
+) -> dict[State, Group]:
     """Compares all pairs, in the order of their data, and sorts them by state."""
+    out_of_reach = {}
+    if unreached is not None:
+        out_of_reach = {"trainable": unreached.without_gradient, "updating": unreached.never_run}
     results: dict[int, Change | None] = {}
     order = []
     for number, (old, new, _) in enumerate(pairs):
@@ -230,6 +244,7 @@ def _compared(pairs: Sequence[_Pair], compare: _Compare, after: Checkpoint) -> d
     for state in STATES:
         mine = [(n, old, new) for n, (old, new, its) in enumerate(pairs) if its == state]
         changes = [(results[n], new) for n, old, new in mine if n in results and new is not None]
+        paths = out_of_reach.get(state)
         groups[state] = Group(
             state=state,
             variables=len(mine),
@@ -237,6 +252,11 @@ def _compared(pairs: Sequence[_Pair], compare: _Compare, after: Checkpoint) -> d
             unchanged=tuple(new.label for change, new in changes if change is None),
             missing=tuple(old.label for _, old, new in mine if new is None and old is not None),
             new=tuple(new.label for _, old, new in mine if old is None and new is not None),
+            unreached=None
+            if paths is None
+            else tuple(
+                n.label for change, n in changes if change is None and n.object_path in paths
+            ),
         )
     return groups
 

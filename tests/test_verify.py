@@ -21,6 +21,7 @@ from odfreeze.errors import (
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import RecordedVariable, RunRecord, digest, record_path, write_record
 from odfreeze.selection import FrozenBatchNorm, State
+from odfreeze.unreached import Unreached, write_unreached
 from odfreeze.verification import Change
 from odfreeze.verify import verify
 from tests.support.bundle_writer import (
@@ -312,9 +313,12 @@ def test_the_json(tmp_path: Path, before: Path) -> None:
         },
         "held": {"variables": 1, "changed": [], "missing": [], "new": []},
         "trainable": {
-            "variables": 2, "unchanged": ["head/kernel", "head/bias"], "missing": [], "new": [],
+            "variables": 2, "unchanged": ["head/kernel", "head/bias"], "without_gradient": None,
+            "missing": [], "new": [],
         },
-        "updating": {"variables": 0, "unchanged": [], "missing": [], "new": []},
+        "updating": {
+            "variables": 0, "unchanged": [], "never_run": None, "missing": [], "new": [],
+        },
         "reasons": [
             "1 of 2 frozen variables changed",
             "none of 2 trainable variables changed its value: a run that trained nothing proves"
@@ -391,6 +395,23 @@ def test_a_run_is_held_against_its_record(run: Path) -> None:
     assert found.config == "pipeline.config"
     assert (found.frozen.variables, found.held.variables) == (2, 1)
     assert found.trainable.unchanged == ("head/bias",)
+
+
+def test_what_no_gradient_reaches_is_told_from_what_stayed_the_same(run: Path) -> None:
+    write_unreached(Unreached(frozenset({HEAD, BIAS})), run, record().created)
+    for found in (verify(run), verify(run, run / "ckpt-10"), verify(record_path(run))):
+        assert found.ok
+        assert found.trainable.unchanged == ("head/bias",)
+        assert found.trainable.unreached == ("head/bias",)  # head/kernel changed all the same
+        assert found.to_json()["trainable"]["without_gradient"] == ["head/bias"]
+        assert found.to_json()["updating"]["never_run"] == []
+
+
+def test_it_is_not_known_of_another_run_nor_of_two_checkpoints(run: Path, before: Path) -> None:
+    write_unreached(Unreached(frozenset({BIAS})), run, "2001-01-01T00:00:00+00:00")
+    assert verify(run).trainable.unreached is None
+    assert verify(record(), run / "ckpt-10").trainable.unreached is None
+    assert verify(before, run / "ckpt-10", config=CONFIG).trainable.unreached is None
 
 
 def test_the_record_may_be_given_by_its_path_or_as_such(run: Path) -> None:

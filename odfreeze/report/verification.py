@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from odfreeze.verification import Change, Group, Verification
 
 __all__ = ["verification_lines"]
@@ -27,7 +29,9 @@ def verification_lines(found: Verification, shown: int = _SHOWN) -> list[str]:
     if found.ok:
         control = ": something did learn, so that the others stood still means something"
     lines.append(_count(found.trainable, len(found.trainable.changed), "changed") + control)
+    lines += _unchanged(found.trainable, "without a gradient:", "with a gradient:", shown)
     lines.append(_count(found.updating, len(found.updating.changed), "changed"))
+    lines += _unchanged(found.updating, "in layers that never run:", "in layers that run:", shown)
     for group in (found.trainable, found.updating):
         for what, names in (("only before", group.missing), ("only after", group.new)):
             if names:
@@ -49,6 +53,24 @@ def _verdict(found: Verification) -> str:
 
 def _count(group: Group, count: int, what: str) -> str:
     return f"  {group.state:<10}{count:>6} of {group.variables} {what}"
+
+
+def _unchanged(group: Group, unreached: str, reached: str, shown: int) -> list[str]:
+    """Tells those that stayed the same because training does not reach them from the others."""
+    if group.unreached is None:
+        return []
+    without = set(group.unreached)
+    others = [name for name in group.unchanged if name not in without]
+    return [
+        f"    {len(names)} unchanged {why} {_named(names, shown)}"
+        for names, why in ((group.unreached, unreached), (others, reached))
+        if names
+    ]
+
+
+def _named(names: Sequence[str], shown: int) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _changes(group: Group, shown: int) -> list[str]:

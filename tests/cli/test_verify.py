@@ -97,7 +97,8 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [change["name"] for change in found["frozen"]["changed"]] == ["block_1/kernel"]
     assert found["held"]["variables"] == 1
     assert found["trainable"] == {
-        "variables": 1, "unchanged": ["head/kernel"], "missing": [], "new": [],
+        "variables": 1, "unchanged": ["head/kernel"], "without_gradient": None,
+        "missing": [], "new": [],
     }  # fmt: skip
 
 
