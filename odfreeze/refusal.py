@@ -23,7 +23,11 @@ ALLOWANCES: dict[str, str] = {
 
 
 def refuse(
-    selection: Selection, restored: Sequence[bool] | None, allow: Collection[str] = ()
+    selection: Selection,
+    restored: Sequence[bool] | None,
+    allow: Collection[str] = (),
+    *,
+    flag: str = "--allow_{}",
 ) -> None:
     """Raises for a selection that would not do what its patterns were written for.
 
@@ -32,6 +36,7 @@ def refuse(
       restored: For each variable whether a checkpoint gives it its value; None when that does
         not matter, as in a resumed run.
       allow: Names of :data:`ALLOWANCES` that are let through.
+      flag: How the caller lets one through, as a format of its name.
 
     Raises:
       TrainingRefusedError: With the flag that lets it through.
@@ -41,13 +46,13 @@ def refuse(
         raise TrainingRefusedError(
             f"{unmatched[0].field} {unmatched[0].text!r} matches none of"
             f" {len(selection.variables)} variables; `odfreeze preview` shows their names"
-            " (--allow_unmatched_patterns goes on all the same)",
+            f" ({flag.format('unmatched_patterns')} goes on all the same)",
             place=unmatched[0].place,
         )
     if selection.patterns and "trainable" not in selection.states and "all_frozen" not in allow:
         raise TrainingRefusedError(
             "the patterns freeze everything: nothing would learn"
-            " (--allow_all_frozen goes on all the same)"
+            f" ({flag.format('all_frozen')} goes on all the same)"
         )
     if restored is None or "random_frozen" in allow:
         return
@@ -58,5 +63,5 @@ def refuse(
             f"{len(noise)} frozen variables get no value from fine_tune_checkpoint and would stay"
             f" at their random start, among them {noise[0]!r}; leave them out of the patterns, or"
             ' set fine_tune_checkpoint_type: "full" where the checkpoint holds them'
-            " (--allow_random_frozen goes on all the same)"
+            f" ({flag.format('random_frozen')} goes on all the same)"
         )
