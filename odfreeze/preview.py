@@ -1,14 +1,15 @@
-"""Preview: what the patterns of a config do to the variables of a checkpoint.
+"""Preview: what the patterns of a config do to the variables of a checkpoint or a live model.
 
-Nothing is run and nothing is written: names come from the checkpoint's index, states from
-`odfreeze.selection`, and findings from `odfreeze.check`.
+Names come from the checkpoint's index, and nothing is run; or from the model itself, which a
+child process builds (`odfreeze.training.live_preview`). States come from `odfreeze.selection`,
+findings from `odfreeze.check`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.check import Case, findings_of
@@ -16,7 +17,7 @@ from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import CheckpointError, Place, UsageError
 from odfreeze.findings import Finding
 from odfreeze.garbage import collector_paused
-from odfreeze.restore import restore
+from odfreeze.restore import Restore, restore
 from odfreeze.selection import FrozenBatchNorm, Pattern, PatternField, Selection, select
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ _FIELDS: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_varia
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the patterns of a config do to the variables of a checkpoint.
+    """What the patterns of a config do to the variables of a checkpoint or a live model.
 
     Attributes:
       config: The config's file, as it was given.
-      checkpoint: Prefix of the checkpoint that was read.
+      checkpoint: Prefix of the checkpoint that was read, "" for none.
       resolution: What was taken for a path that is no prefix, and why; or "".
       checkpoint_type: ``fine_tune_checkpoint_type`` as it takes effect.
       meta_architecture: Name of the field set under ``model``, or None.
@@ -41,6 +42,8 @@ class Preview:
       selection: The state of each variable, and the patterns that match it.
       restored: For each variable, whether the checkpoint with its type gives its value.
       findings: What is likely not meant, the gravest first.
+      live: Version by module of what built the model whose variables these are; {} where they
+        are those of the checkpoint.
     """
 
     config: str
@@ -52,6 +55,7 @@ class Preview:
     selection: Selection
     restored: tuple[bool, ...]
     findings: tuple[Finding, ...]
+    live: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns what ``odfreeze preview --format=json`` prints, as plain Python values."""
@@ -64,6 +68,7 @@ class Preview:
             "config": self.config,
             "checkpoint": self.checkpoint,
             "resolution": self.resolution,
+            "live": self.live or None,
             "fine_tune_checkpoint_type": self.checkpoint_type,
             "names_missing": self.names_missing,
             "patterns": [
@@ -101,8 +106,10 @@ def preview(
     freeze_variables: Sequence[str] | None = None,
     update_trainable_variables: Sequence[str] | None = None,
     frozen_batch_norm: FrozenBatchNorm = "hold",
+    live: bool = False,
+    watch: Callable[[float], None] | None = None,
 ) -> Preview:
-    """Returns what a config's patterns do to the variables of its checkpoint.
+    """Returns what a config's patterns do to the variables of its checkpoint, or of its model.
 
     Args:
       config: A pipeline.config, or its path.
@@ -111,45 +118,78 @@ def preview(
       update_trainable_variables: Likewise.
       frozen_batch_norm: ``hold``, or ``update`` to leave frozen batch norm layers' statistics
         updating.
+      live: Whether to list the variables of the model that the config describes. A checkpoint
+        then tells only what is restored, and need not be there. The model is built in a child
+        process; its list is kept, so that the next time takes no TensorFlow.
+      watch: Called about once a second while the model is built, with the seconds since.
 
     Raises:
-      ConfigError: The config cannot be read.
+      ConfigError: The config cannot be read; or, with ``live``, the OD API refuses its model.
       UsageError: No checkpoint is known.
+      MissingDependencyError: With ``live``: TensorFlow or the OD API is not installed.
       CheckpointError: The checkpoint cannot be read; with the place where the config names it.
       RemotePathError: The checkpoint is on a remote file system.
       PatternError: A pattern is no regular expression, or takes too long.
     """
     with collector_paused():
-        return _preview(
-            config, checkpoint, freeze_variables, update_trainable_variables, frozen_batch_norm
-        )
+        if isinstance(config, (str, os.PathLike)):
+            from odfreeze.pipeline import PipelineConfig
+
+            config = PipelineConfig.read(config)
+        patterns = _patterns(config, freeze_variables, update_trainable_variables)
+        if live:
+            return _preview_live(config, checkpoint, patterns, frozen_batch_norm, watch)
+        with _open(config, checkpoint) as source:
+            case = case_of(config, source, frozen_batch_norm, patterns)
+            return _preview_of(config, case, source.path, source.resolution)
 
 
-def _preview(
-    config: PipelineConfig | str | os.PathLike[str],
+def _preview_live(
+    config: PipelineConfig,
     checkpoint: str | os.PathLike[str] | None,
-    freeze_variables: Sequence[str] | None,
-    update_trainable_variables: Sequence[str] | None,
+    patterns: tuple[Pattern, ...],
     frozen_batch_norm: FrozenBatchNorm,
+    watch: Callable[[float], None] | None,
 ) -> Preview:
-    if isinstance(config, (str, os.PathLike)):
-        from odfreeze.pipeline import PipelineConfig
+    from odfreeze.live_restore import given_to
+    from odfreeze.training.live_preview import list_live_variables
 
-        config = PipelineConfig.read(config)
-    patterns = _patterns(config, freeze_variables, update_trainable_variables)
-    with _open(config, checkpoint) as source:
-        case = case_of(config, source, frozen_batch_norm, patterns)
-        return Preview(
-            config=config.file,
-            checkpoint=source.path,
-            resolution=source.resolution,
-            checkpoint_type=case.checkpoint_type,
-            meta_architecture=config.meta_architecture,
-            names_missing=source.names_missing,
-            selection=case.selection,
-            restored=case.restore.restored,
-            findings=findings_of(case),
-        )
+    found = list_live_variables(config, watch=watch)
+    selection = select(
+        found.variables,
+        patterns,
+        frozen_batch_norm=frozen_batch_norm,
+        config_holds=config.holds_statistic,
+    )
+    given = given_to(
+        found.variables,
+        config.fine_tune_checkpoint if checkpoint is None else checkpoint,
+        config.fine_tune_checkpoint_type,
+        config.meta_architecture,
+    )
+    case = _case(config, selection, given.restore, frozen_batch_norm, given.missing)
+    return _preview_of(config, case, given.path, given.note, found.versions)
+
+
+def _preview_of(
+    config: PipelineConfig,
+    case: Case,
+    checkpoint: str,
+    resolution: str,
+    live: dict[str, str] | None = None,
+) -> Preview:
+    return Preview(
+        config=config.file,
+        checkpoint=checkpoint,
+        resolution=resolution,
+        checkpoint_type=case.checkpoint_type,
+        meta_architecture=config.meta_architecture,
+        names_missing=case.names_missing,
+        selection=case.selection,
+        restored=case.restore.restored,
+        findings=findings_of(case),
+        live=live or {},
+    )
 
 
 def case_of(
@@ -176,21 +216,32 @@ def case_of(
         frozen_batch_norm=frozen_batch_norm,
         config_holds=config.holds_statistic,
     )
-    kind = config.fine_tune_checkpoint_type or "classification"
     given = restore(
         source.variables,
-        kind,
+        config.fine_tune_checkpoint_type,
         config.meta_architecture,
         object_based=source.format == "object",
     )
+    return _case(config, selection, given, frozen_batch_norm, names_missing=source.names_missing)
+
+
+def _case(
+    config: PipelineConfig,
+    selection: Selection,
+    given: Restore,
+    frozen_batch_norm: FrozenBatchNorm,
+    checkpoint_missing: str = "",
+    names_missing: str = "",
+) -> Case:
     return Case(
         selection=selection,
         restore=given,
         meta_architecture=config.meta_architecture,
-        checkpoint_type=kind,
+        checkpoint_type=config.fine_tune_checkpoint_type,
         type_place=_place(config, "fine_tune_checkpoint_type")
         or _place(config, "fine_tune_checkpoint"),
-        names_missing=source.names_missing,
+        checkpoint_missing=checkpoint_missing,
+        names_missing=names_missing,
         frozen_batch_norm=frozen_batch_norm,
         document=config.document,
     )
@@ -202,7 +253,8 @@ def _open(config: PipelineConfig, checkpoint: str | os.PathLike[str] | None) -> 
     if not config.fine_tune_checkpoint:
         raise UsageError(
             f"{config.file}: train_config.fine_tune_checkpoint is not set, so there is nothing to "
-            "list variables from; set it, or give a checkpoint (--checkpoint PATH)"
+            "list variables from; set it, give a checkpoint (--checkpoint PATH), or have the model "
+            "built from the config (--live)"
         )
     try:
         return Checkpoint.open(config.fine_tune_checkpoint)
@@ -215,10 +267,10 @@ def _patterns(
     config: PipelineConfig, freeze: Sequence[str] | None, update: Sequence[str] | None
 ) -> tuple[Pattern, ...]:
     patterns = config.patterns()
-    for field, texts in zip(_FIELDS, (freeze, update), strict=True):
+    for name, texts in zip(_FIELDS, (freeze, update), strict=True):
         if texts is not None:
-            others = tuple(p for p in patterns if p.field != field)
-            patterns = (*others, *(Pattern(field, text) for text in texts))
+            others = tuple(p for p in patterns if p.field != name)
+            patterns = (*others, *(Pattern(name, text) for text in texts))
     return tuple(sorted(patterns, key=lambda pattern: _FIELDS.index(pattern.field)))
 
 

@@ -27,6 +27,7 @@ class Case:
       meta_architecture: Name of the field set under ``model``, or None.
       checkpoint_type: ``fine_tune_checkpoint_type`` as it takes effect.
       type_place: Where the type, or else the checkpoint, is set in the config; None where neither.
+      checkpoint_missing: Why there is no checkpoint that gives the model values, or "".
       names_missing: Why the checkpoint holds no names, or "".
       frozen_batch_norm: As given to `select`.
       document: The config, or None.
@@ -37,6 +38,7 @@ class Case:
     meta_architecture: str | None = None
     checkpoint_type: str = "classification"
     type_place: Place | None = None
+    checkpoint_missing: str = ""
     names_missing: str = ""
     frozen_batch_norm: FrozenBatchNorm = "hold"
     document: Document | None = None

@@ -1,13 +1,16 @@
 """Shows which variables each pattern of a pipeline.config matches, and what becomes of each.
 
-Reads the config and the index of its checkpoint, runs nothing and writes nothing. States:
-frozen or trainable for a variable that could learn, held or updating for a moving statistic.
+Reads the config and the index of its checkpoint, runs nothing and writes nothing; with --live
+the variables are those of the model itself. States: frozen or trainable for a variable that could
+learn, held or updating for a moving statistic.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
     )
+    parser.add_argument(
+        "--live", action="store_true",
+        help="list the model itself, built from the config alone: 10 to 30 s with TensorFlow, "
+        "then its list is kept",
+    )  # fmt: skip
     parser.add_argument(
         "--freeze_variables", action="append", metavar="PATTERN",
         help="try this instead of the config's; several times for several, '' for none",
@@ -64,13 +72,16 @@ def run(args: argparse.Namespace) -> int:
 def _print(args: argparse.Namespace) -> int:
     from odfreeze.preview import preview
 
-    seen = preview(
-        args.config,
-        checkpoint=args.checkpoint,
-        freeze_variables=_given(args.freeze_variables),
-        update_trainable_variables=_given(args.update_trainable_variables),
-        frozen_batch_norm=args.frozen_batch_norm,
-    )
+    with _seconds_shown() if args.live and sys.stderr.isatty() else nullcontext() as watch:
+        seen = preview(
+            args.config,
+            checkpoint=args.checkpoint,
+            freeze_variables=_given(args.freeze_variables),
+            update_trainable_variables=_given(args.update_trainable_variables),
+            frozen_batch_norm=args.frozen_batch_norm,
+            live=args.live,
+            watch=watch,
+        )
     if args.format == "json":
         from odfreeze.report.json import json_text
 
@@ -91,6 +102,20 @@ def _print(args: argparse.Namespace) -> int:
     )
     write_lines(lines, sys.stdout, color=wants_color(args.color, sys.stdout))
     return 0
+
+
+@contextmanager
+def _seconds_shown() -> Iterator[Callable[[float], None]]:
+    """Gives what keeps one line on the terminal that tells what takes its time."""
+
+    def show(seconds: float) -> None:
+        line = f"building the model, nothing is computed: {seconds:.0f} s"
+        print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _given(patterns: list[str] | None) -> list[str] | None:

@@ -64,6 +64,11 @@ def preview_list(preview: Preview) -> str:
 
 def _header(preview: Preview) -> Iterator[Line]:
     yield [Span("config      ", "dim"), Span(printable(preview.config))]
+    if preview.live:
+        yield [Span("model       ", "dim"), Span(f"built from the config by {_builder(preview)}")]
+    if preview.live and not preview.checkpoint:
+        yield [Span("checkpoint  ", "dim"), Span("none")]
+        return
     yield [Span("checkpoint  ", "dim"), Span(printable(preview.checkpoint))]
     if preview.resolution:
         yield [Span(" " * 12 + printable(preview.resolution), "dim")]
@@ -74,6 +79,15 @@ def _header(preview: Preview) -> Iterator[Line]:
         Span(f"{given:,} of {whole:,} variables", style),
         Span(f' (fine_tune_checkpoint_type "{printable(preview.checkpoint_type)}")', "dim"),
     ]
+
+
+def _builder(preview: Preview) -> str:
+    """Returns what built the model; of a checkout the folder alone, without its time."""
+    titles = {"tensorflow": "TensorFlow", "object_detection": "the OD API"}
+    known = [(titles[name], preview.live[name]) for name in titles if name in preview.live]
+    return " and ".join(
+        f"{title} {printable(version.partition('@')[0])}" for title, version in known
+    )
 
 
 def _patterns(preview: Preview, glyphs: Glyphs) -> Iterator[Line]:

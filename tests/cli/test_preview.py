@@ -88,6 +88,7 @@ def test_json_is_for_programs(here: Path, capsys: pytest.CaptureFixture[str]) ->
         "config": "pipeline.config",
         "checkpoint": "ckpt-0",
         "resolution": "",
+        "live": None,
         "fine_tune_checkpoint_type": "detection",
         "names_missing": "",
         "patterns": [{"field": "freeze_variables", "pattern": "zzz", "matches": 0}],

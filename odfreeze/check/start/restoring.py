@@ -27,9 +27,18 @@ def frozen_not_restored(case: Case) -> Iterator[Finding]:
         if whole and case.checkpoint_type != "full"
         else "leave them out of the patterns"
     )
+    start = "its random start" if len(noise) == 1 else "their random start"
+    if case.checkpoint_missing:
+        message = (
+            f"{quantity(len(noise), 'frozen variable')} ({few(noise, 1)}) would stay at {start}: "
+            f"{case.checkpoint_missing}; set it, or take the patterns out"
+        )
+        place = next((p.place for p in selection.patterns if p.place), None)
+        yield Finding("ODF301", "warning", message, place)
+        return
     message = (
-        f"{quantity(len(noise), 'frozen variable')} ({few(noise, 1)}) would stay at "
-        f"{'its' if len(noise) == 1 else 'their'} random start: fine_tune_checkpoint_type "
+        f"{quantity(len(noise), 'frozen variable')} ({few(noise, 1)}) would stay at {start}: "
+        "fine_tune_checkpoint_type "
         f'"{case.checkpoint_type}" does not restore {"it" if len(noise) == 1 else "them"}; {cure}'
     )
     yield Finding("ODF301", "warning", message, case.type_place)
