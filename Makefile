@@ -31,7 +31,7 @@ TRAIN := $(call train_env,$(TRAIN_NAME))
 export CUDA_VISIBLE_DEVICES ?=
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos benchmarks \
+.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos benchmarks benchmarks-training \
   train-env dev-env clean
 
 demo: $(TRAIN)/complete
@@ -91,6 +91,9 @@ benchmarks: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/preview.py
 	$(TRAIN)/bin/python benchmarks/verify.py
 	$(TRAIN)/bin/python benchmarks/check.py
+
+benchmarks-training: $(TRAIN)/complete
+	$(TRAIN)/bin/python benchmarks/training.py
 
 train-env: $(TRAIN)/complete
 dev-env: $(DEV)/complete
