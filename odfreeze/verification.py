@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from odfreeze.selection import State
+from odfreeze.workers import WorkerCheck
 
 __all__ = ["Change", "Group", "Verification", "reasons_of"]
 
@@ -74,6 +75,7 @@ class Verification:
       trainable: The variables that could learn.
       updating: The statistics that could move.
       reasons: Why it is not ok; empty when it is.
+      workers: What the copies on each worker were found to be; () for a run of one replica.
     """
 
     before: str
@@ -86,6 +88,7 @@ class Verification:
     trainable: Group
     updating: Group
     reasons: tuple[str, ...]
+    workers: tuple[WorkerCheck, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -126,6 +129,8 @@ class Verification:
                 "missing": list(group.missing),
                 "new": list(group.new),
             }
+        if self.workers:
+            out["workers"] = [worker.to_json() for worker in self.workers]
         out["reasons"] = list(self.reasons)
         return out
 

@@ -21,11 +21,16 @@ from odfreeze.selection import STATES, FrozenBatchNorm, Pattern, State, select
 from odfreeze.unreached import Unreached, read_unreached
 from odfreeze.variables import Variable
 from odfreeze.verification import Change, Group, Verification, reasons_of
+from odfreeze.verify_workers import verify_alone, with_workers
 
 if TYPE_CHECKING:
     from odfreeze.pipeline import PipelineConfig
 
 __all__ = ["Change", "Group", "Verification", "verify"]
+
+
+#: What a record without a file is called.
+_UNNAMED = "the run's record"
 
 
 def verify(
@@ -37,7 +42,8 @@ def verify(
 ) -> Verification:
     """Compares what a run started from with what came of it, value by value.
 
-    - ``verify(model_dir)``: the run's record with its last checkpoint.
+    - ``verify(model_dir)``: the run's record with its last checkpoint; where the run had
+      several replicas or workers, what each of them held too.
     - ``verify(record, checkpoint)``: a record (or its path, or the ``model_dir`` that
       holds it) with any checkpoint of the run.
     - ``verify(before, after, config=config)``: two checkpoints.
@@ -71,6 +77,10 @@ def verify(
             return stack.enter_context(Checkpoint.open(source))
 
         if config is None:
+            if after is None and isinstance(before, (str, os.PathLike)):
+                alone = None if _record_file(before).exists() else verify_alone(before)
+                if alone is not None:
+                    return alone
             record, name = _record_of(before, alone=after is None)
             kept = None
             if not isinstance(before, RunRecord):
@@ -92,15 +102,20 @@ def _record_of(
     if isinstance(before, RunRecord):
         if alone:
             raise UsageError("a record is compared with a checkpoint: give AFTER, too")
-        return before, "the run's record"
+        return before, _UNNAMED
     if not isinstance(before, Checkpoint):
-        file = Path(before) if _names_record(before) else record_path(before)
+        file = _record_file(before)
         if alone or file.exists():
             return read_record(before), str(file)
     raise UsageError(
         "what was to stay frozen between two checkpoints is decided by a config:"
         " give it (--pipeline_config_path CONFIG)"
     )
+
+
+def _record_file(before: str | os.PathLike[str]) -> Path:
+    """Returns the record that a path names, itself or by the run's directory."""
+    return Path(before) if _names_record(before) else record_path(before)
 
 
 def _names_record(before: Checkpoint | str | os.PathLike[str]) -> bool:
@@ -150,6 +165,7 @@ def _with_config(
         after_step=after.step,
         **groups,
         reasons=reasons_of(groups),
+        workers=(),
     )
 
 
@@ -168,16 +184,18 @@ def _with_record(
     pairs: list[_Pair] = list(zip(olds, after.variables, states, strict=True))
     pairs += [(old, None, old.state) for old in gone]
 
+    digests: dict[str, str] = {}
     with ExitStack() as stack:
         source = _Source(record.fine_tune_checkpoint, stack)
 
         def compare(old: Any, new: Variable, measured: bool) -> tuple[bool, float | None]:
-            if digest(after.chunks(new)) == old.digest:
+            digests[new.object_path] = digest(after.chunks(new))
+            if digests[new.object_path] == old.digest:
                 return False, 0.0
             return True, source.difference(old, after, new) if measured else None
 
         groups = _compared(pairs, compare, after, unreached)
-    return Verification(
+    found = Verification(
         before=name,
         after=after.path,
         config=record.config_path,
@@ -185,7 +203,11 @@ def _with_record(
         after_step=after.step,
         **groups,
         reasons=reasons_of(groups),
+        workers=(),
     )
+    if name == _UNNAMED:
+        return found
+    return with_workers(found, Path(name).parent.parent, record, digests)
 
 
 def _patterns(record: RunRecord) -> list[Pattern]:

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             options["num_train_steps"] = args.num_train_steps
             results = (train(args.pipeline_config_path, args.model_dir, watch=progress, **options),)
     print(render_results_json(results) if args.format == "json" else render_results(results))
-    return 0 if all(r.verification is None or r.verification.ok for r in results) else 1
+    return 0 if all(result.verification.ok for result in results) else 1
 
 
 def _boolean(text: str) -> str:

@@ -32,9 +32,6 @@ def render_results(results: Sequence[TrainingResult]) -> str:
     for result in results:
         done = "trained to step" if result.trained else "was already at step"
         lines.append(f"{result.model_dir} {done} {result.step}")
-        if result.verification is None:
-            lines.append("  verified by the chief worker, not by this one")
-            continue
         lines.append("  " + describe_verification(result.verification))
         lines += [f"  {reason}" for reason in result.verification.reasons]
     return "\n".join(lines)
@@ -47,7 +44,7 @@ def render_results_json(results: Sequence[TrainingResult]) -> str:
             "model_dir": str(result.model_dir),
             "step": result.step,
             "trained": result.trained,
-            "verification": result.verification.to_json() if result.verification else None,
+            "verification": result.verification.to_json(),
         }
         for result in results
     ]

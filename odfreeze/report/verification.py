@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odfreeze.verification import Change, Group, Verification
+from odfreeze.workers import WorkerCheck
 
 __all__ = ["verification_lines"]
 
@@ -36,6 +37,7 @@ def verification_lines(found: Verification, shown: int = _SHOWN) -> list[str]:
         for what, names in (("only before", group.missing), ("only after", group.new)):
             if names:
                 lines.append(f"  {len(names)} {group.state} {what}, not compared")
+    lines += [_worker(worker) for worker in found.workers]
     lines.append("")
     lines.append(f"  before  {found.before}{_step(found.before_step)}")
     lines.append(f"  after   {found.after}{_step(found.after_step)}")
@@ -53,6 +55,16 @@ def _verdict(found: Verification) -> str:
 
 def _count(group: Group, count: int, what: str) -> str:
     return f"  {group.state:<10}{count:>6} of {group.variables} {what}"
+
+
+def _worker(worker: WorkerCheck) -> str:
+    if worker.step is None:
+        return f"  {worker.task:<10}left nothing of its end: it was cut off, or still trains"
+    copies = f"{worker.compared} copies on {worker.replicas} replicas"
+    if worker.replicas == 1:
+        copies = f"{worker.compared} values"
+    verdict = "NOT as they have to be" if worker.reasons else "equal to the others' by the bit"
+    return f"  {worker.task:<10}{copies} {verdict}"
 
 
 def _unchanged(group: Group, unreached: str, reached: str, shown: int) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from odfreeze.errors import TrainingRefusedError, UsageError
 
-__all__ = ["Cluster", "read_cluster"]
+__all__ = ["Cluster", "read_cluster", "refuse_taken_port"]
 
 #: Tasks that train, in the order in which TensorFlow counts them
 #: (``multi_worker_util.id_in_cluster``); the first is the chief.
@@ -58,7 +58,7 @@ def read_cluster(flags: Sequence[str], tf_config: str | None) -> Cluster:
 
     Raises:
       UsageError: ``TF_CONFIG`` is not as TensorFlow wants it.
-      TrainingRefusedError: The two do not go together, or this worker's port is taken.
+      TrainingRefusedError: The two do not go together.
     """
     if _flag(flags, "use_tpu", "false") not in ("false", "f", "0"):
         return Cluster()  # asks its TPU, not TF_CONFIG
@@ -86,7 +86,6 @@ def read_cluster(flags: Sequence[str], tf_config: str | None) -> Cluster:
             f"--num_workers={asked}, but TF_CONFIG names {count} ({', '.join(named.tasks)}), and"
             f" that is what counts; give --num_workers={count}, or correct TF_CONFIG"
         )
-    _refuse_taken(named)
     return named
 
 
@@ -147,8 +146,15 @@ def _malformed(what: str) -> UsageError:
     return UsageError(f"TF_CONFIG is not as TensorFlow wants it: {what}; an example: {_EXAMPLE}")
 
 
-def _refuse_taken(cluster: Cluster) -> None:
-    """Refuses to start where another program listens on this worker's port."""
+def refuse_taken_port(cluster: Cluster) -> None:
+    """Refuses to start where another program listens on this worker's port.
+
+    Raises:
+      TrainingRefusedError: It does, or the port cannot be had for another reason.
+      UsageError: There is no such port.
+    """
+    if not cluster.address:
+        return
     port = int(cluster.address.rpartition(":")[2])
     try:
         with socket.create_server(("", port)):

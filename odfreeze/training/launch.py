@@ -22,7 +22,9 @@ from odfreeze.check.subject import RunFlags
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.record import record_path
 from odfreeze.selection import FrozenBatchNorm
+from odfreeze.training.cluster import read_cluster, refuse_taken_port
 from odfreeze.training.precheck import check_run, latest_step, local_directory, precheck
 from odfreeze.training.request import TrainingRequest, parse_event
 from odfreeze.verify import Verification, verify
@@ -43,13 +45,14 @@ class TrainingResult:
       model_dir: The run's directory.
       step: Steps taken, those before a resume included.
       trained: Whether this call took any step; False where all were taken already.
-      verification: What :func:`odfreeze.verify` found, or None where another worker verifies.
+      verification: What :func:`odfreeze.verify` found; on a worker that has neither record nor
+        checkpoint on its machine, of its own values alone.
     """
 
     model_dir: Path
     step: int
     trained: bool
-    verification: Verification | None
+    verification: Verification
 
 
 def train(
@@ -98,11 +101,13 @@ def train(
     notify = watch or (lambda event: None)
     if checkpoint_every_n < 1:
         raise UsageError(f"--checkpoint_every_n is {checkpoint_every_n}; give 1 or more")
+    cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
     pipeline = PipelineConfig.read(config)
     run_flags = RunFlags(
         model_dir=os.fspath(local_directory(model_dir)),
         num_train_steps=num_train_steps,
         checkpoint_every_n=checkpoint_every_n,
+        num_replicas=len(cluster.tasks) if len(cluster.tasks) > 1 else None,
         use_tpu="--use_tpu=true" in flags,
         frozen_batch_norm=frozen_batch_norm,
         is_enforced=True,
@@ -114,7 +119,9 @@ def train(
     directory = Path(model_dir)
     kept = directory / "odfreeze" / "verification.json"
     if checked.steps_left > 0:
-        kept.unlink(missing_ok=True)  # what it says is of values that are about to change
+        refuse_taken_port(cluster)
+        if cluster.is_chief:
+            kept.unlink(missing_ok=True)  # what it says is of values that are about to change
         request = TrainingRequest(
             config=os.fspath(config),
             model_dir=os.fspath(model_dir),
@@ -130,19 +137,21 @@ def train(
             ),
         )
         notify({"kind": "start", "num_steps": checked.num_steps, "resume_at": checked.step})
-        _run_child(request, directory / "odfreeze", python, notify, verbose)
+        log = directory / "odfreeze" / cluster.log_name
+        _run_child(request, log, python, notify, verbose)
     step = latest_step(directory) or 0
-    if not _is_chief():
-        return TrainingResult(directory, step, checked.steps_left > 0, None)
-    if step < checked.num_steps:
+    # A worker on a machine of its own has neither record nor checkpoint: only what it held.
+    if step < checked.num_steps and (cluster.is_chief or record_path(directory).exists()):
         raise TrainingFailedError(
             f"training ended without an error, but the last checkpoint is of step {step}, not"
-            f" {checked.num_steps} (log: {directory / 'odfreeze' / _LOG})",
+            f" {checked.num_steps} (log: {directory / 'odfreeze' / cluster.log_name})",
             returncode=0,
         )
     verification = verify(directory)
-    text = json.dumps(verification.to_json(), indent=1) + "\n"
-    write_atomically(kept, text.encode("utf-8"))
+    if cluster.is_chief:
+        text = json.dumps(verification.to_json(), indent=1) + "\n"
+        write_atomically(kept, text.encode("utf-8"))
+    step = verification.after_step or 0
     return TrainingResult(directory, step, checked.steps_left > 0, verification)
 
 
@@ -170,7 +179,7 @@ def run_stock(
       TrainingFailedError: When the child failed or was interrupted.
       RemotePathError: The run's directory is not on this machine.
     """
-    directory = local_directory(model_dir) / "odfreeze"
+    log = local_directory(model_dir) / "odfreeze" / _LOG
     request = TrainingRequest(
         config=os.fspath(config),
         model_dir=os.fspath(model_dir),
@@ -181,15 +190,14 @@ def run_stock(
             *flags,
         ),
     )
-    _run_child(request, directory, python, lambda event: None, verbose)
+    _run_child(request, log, python, lambda event: None, verbose)
 
 
 def _run_child(
-    request: TrainingRequest, directory: Path, python: str, notify: Watch, verbose: bool
+    request: TrainingRequest, log: Path, python: str, notify: Watch, verbose: bool
 ) -> None:
     """Runs the child to its end; raises for every end but a good one."""
-    directory.mkdir(parents=True, exist_ok=True)
-    log = directory / _LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
     tail: deque[str] = deque(maxlen=200)
     failure: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="odfreeze-") as scratch, log.open("ab") as log_file:
@@ -322,14 +330,3 @@ def child_environment() -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _is_chief() -> bool:
-    """Whether ``TF_CONFIG`` makes this process's child the one that writes checkpoints."""
-    try:
-        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
-        task, cluster = config.get("task", {}), config.get("cluster", {})
-        kind, index = task.get("type", "chief"), int(task.get("index", 0))
-    except (ValueError, TypeError, AttributeError):
-        return True  # TensorFlow itself says what is wrong with it
-    return kind == "chief" or (kind == "worker" and index == 0 and "chief" not in cluster)

@@ -154,11 +154,10 @@ def train_stages(
             verbose=verbose,
         )
         results.append(result)
-        if result.verification is not None:
-            summary = describe_verification(result.verification)
-            notify({"kind": "verified", **place, "summary": summary})
-            if not result.verification.ok:
-                break
+        summary = describe_verification(result.verification)
+        notify({"kind": "verified", **place, "summary": summary})
+        if not result.verification.ok:
+            break
     return tuple(results)
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import RecordedVariable, RunRecord, digest, write_record
 from odfreeze.selection import Selection, select
+from odfreeze.variables import Variable
+from odfreeze.workers import Copies, WorkerRecord, write_worker
 from tests.conftest import ROOT
 from tests.support.bundle_writer import Spec, floats, write_checkpoint, write_state
 from tests.support.tiny_detector import specs, variables
@@ -127,3 +129,46 @@ def write_run(
     if record:
         write_record(record_of(parsed, **recorded), model_dir)
     return model_dir
+
+
+def write_workers(
+    model_dir: Path,
+    config: Path,
+    step: int | None,
+    *,
+    tasks: tuple[str, ...] = ("worker-0", "worker-1"),
+    changed: tuple[str, ...] = ("trainable", "updating"),
+    **fields: Any,
+) -> list[WorkerRecord]:
+    """Writes what the two workers of such a run leave behind, and returns it.
+
+    Args:
+      model_dir: Where.
+      config: The run's config.
+      step: Step of their end, None for a run that was cut off.
+      tasks: Those whose files there are.
+      changed: States whose values are 1 at the end; all were 0 at the start.
+      **fields: Fields of the workers' records that are otherwise.
+    """
+    selection = selection_of(PipelineConfig.read(config))
+    replicas = fields.get("replicas", 1)
+
+    def value(variable: Variable, state: str) -> bytes:
+        return floats(*[float(state in changed)] * prod(variable.shape))
+
+    rows = tuple(
+        Copies(
+            name=v.label,
+            object_path=v.object_path,
+            state=state,
+            start=(digest(bytes(4 * prod(v.shape))),) * replicas,
+            end=() if step is None else (digest(value(v, state)),) * replicas,
+        )
+        for v, state in zip(selection.variables, selection.states, strict=True)
+    )
+    workers = []
+    for task in tasks:
+        worker = WorkerRecord(task, ("worker-0", "worker-1"), 1, 0, step, True, rows)
+        workers.append(dataclasses.replace(worker, **fields))
+        write_worker(workers[-1], model_dir)
+    return workers

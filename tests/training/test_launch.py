@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from odfreeze.errors import (
 from odfreeze.training import launch
 from odfreeze.training.launch import run_stock, train
 from tests.conftest import ROOT
-from tests.support.fake_training import fake_python, write_run
+from tests.support.fake_training import fake_python, write_run, write_workers
 from tests.support.tiny_detector import write_detector
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -195,11 +196,58 @@ def test_an_old_verification_does_not_outlive_the_values(config: Path) -> None:
     assert not kept.exists()
 
 
+# --- a run of several workers ---
+
+
+def as_worker(monkeypatch, index: int) -> dict:
+    """Sets ``TF_CONFIG`` to that of one of two workers; returns the options of the run."""
+    hosts = []
+    for _ in range(2):
+        with socket.create_server(("", 0)) as free:
+            hosts.append(f"127.0.0.1:{free.getsockname()[1]}")
+    task = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(task))
+    return {"flags": ["--num_workers=2"]}
+
+
 @posix
-def test_a_worker_that_is_not_chief_does_not_verify(config: Path, monkeypatch) -> None:
-    monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "worker", "index": 1}}')
-    result = start(config, "")
-    assert (result.step, result.trained, result.verification) == (0, True, None)
+def test_a_worker_verifies_too_and_leaves_the_files_to_the_chief(config: Path, monkeypatch) -> None:
+    kept = config.parent / "run" / "odfreeze" / "verification.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("the chief's")
+    result = start(config, TRAINS, **as_worker(monkeypatch, 1))
+    assert result.verification.ok
+    assert kept.read_text() == "the chief's"
+
+
+@posix
+def test_each_worker_has_a_log_of_its_own(config: Path, monkeypatch) -> None:
+    start(config, 'print("here")\n' + TRAINS, **as_worker(monkeypatch, 1))
+    folder = config.parent / "run" / "odfreeze"
+    assert (folder / "train.worker-1.log").read_bytes() == b"here\n"
+    assert not (folder / "train.log").exists()
+
+
+@posix
+def test_a_worker_on_a_machine_of_its_own_verifies_what_it_held(config: Path, monkeypatch) -> None:
+    write_workers(config.parent / "alone", config, 10, tasks=("worker-1",))
+    result = start(config, 'copy_run("alone")\n', **as_worker(monkeypatch, 1))
+    assert (result.step, result.verification.ok) == (10, True)
+    assert result.verification.after.endswith("worker-1.json")
+
+
+@posix
+def test_a_worker_that_left_nothing_is_not_taken_for_verified(config: Path, monkeypatch) -> None:
+    with pytest.raises(RecordError, match="there is no record of a run here"):
+        start(config, "", **as_worker(monkeypatch, 1))
+
+
+@posix
+def test_what_a_worker_needs_is_refused_before_the_child_starts(config: Path, monkeypatch) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    error = failure(config, "sys.exit(1)", flags=["--num_workers=2"])
+    assert isinstance(error, TrainingRefusedError)
+    assert not (config.parent / "run").exists()
 
 
 # --- before it starts ---
@@ -503,31 +551,6 @@ def test_handlers_are_put_back(config: Path) -> None:
 
 
 # --- its surroundings ---
-
-
-@pytest.mark.parametrize(
-    ("tf_config", "chief"),
-    (
-        ("", True),
-        ("{}", True),
-        ('{"task": {"type": "chief", "index": 0}, "cluster": {"chief": ["a"]}}', True),
-        ('{"task": {"type": "worker", "index": 0}, "cluster": {"worker": ["a", "b"]}}', True),
-        ('{"task": {"type": "worker", "index": 1}, "cluster": {"worker": ["a", "b"]}}', False),
-        ('{"task": {"type": "worker", "index": 0}, "cluster": {"chief": ["a"]}}', False),
-        ('{"task": {"type": "ps", "index": 0}}', False),
-        ("not json", True),
-        ("[]", True),
-        ('{"task": {"index": null}}', True),
-        ('{"task": null}', True),
-    ),
-    ids=(
-        "unset", "empty", "chief", "first worker", "second worker", "worker beside a chief",
-        "parameter server", "not json", "a list", "index null", "task null",
-    ),
-)  # fmt: skip
-def test_which_worker_is_the_chief(monkeypatch, tf_config: str, chief: bool) -> None:
-    monkeypatch.setenv("TF_CONFIG", tf_config)
-    assert launch._is_chief() is chief
 
 
 def test_the_child_can_import_odfreeze_and_keeps_the_environment(monkeypatch) -> None:
