@@ -10,6 +10,8 @@ own numbering. Facts from keras.applications and object_detection/models/keras_m
 - EfficientNet: ``stem_``, ``stack_0/`` to ``stack_6/``, ``top_`` and ``logits``
 - Inception-ResNet V2: the convolution that ends a residual block is named (``block35_1_conv``),
   those before it are numbered by Keras
+- Hourglass: no layer is named; the attributes of keras_models/hourglass_network.py are in the
+  paths: encoders halve the resolution, decoders double it, each inside of the one before
 """
 
 from __future__ import annotations
@@ -55,13 +57,13 @@ def blocks_of(
       notes on what could not be told.
     """
     ordered = sorted(layers.items(), key=_depth)
-    labels = _by_name(ordered)
+    labels = _by_attributes(ordered) or _by_name(ordered)
     notes: tuple[str, ...] = ()
     if labels is None:
         labels = _by_creation(ordered)
         notes = (
-            f"the backbone's structure is unknown: {len(layers)} layers in the order of their "
-            f"creation, divided into {len(set(labels))} blocks",
+            f"the backbone's structure is not known: its {len(layers)} layers are divided into "
+            f"{len(set(labels))} blocks in the order of their creation",
         )
     numbers: dict[str, int] = {}
     for label in labels:
@@ -72,13 +74,55 @@ def blocks_of(
     return found, notes
 
 
-def _depth(layer: Layer) -> tuple[bool, int, int]:
+def _depth(layer: Layer) -> tuple[bool, tuple[int, int, int], int, int]:
     """Sorts by the number in the path; a second stage goes behind the first."""
     path, variables = layer
-    number = re.search(r"layer_with_weights-(\d+)", path)
     second = "_for_box_classifier_features/" in path
+    number = re.search(r"layer_with_weights-(\d+)", path)
     first = min(v.order for v in variables)
-    return second, int(number[1]) if number else -1, first
+    return second, _hourglass(path)[0], int(number[1]) if number else -1, first
+
+
+_STEM = re.compile(r"/_network/(?:downsample_input|conv_input)/")
+_BETWEEN_HOURGLASSES = re.compile(r"/_network/intermediate_\w+/(\d+)/")
+_OUTPUT = re.compile(r"/_network/output_conv/(\d+)/")
+_STAGE = re.compile(
+    r"/_network/hourglass_network/(\d+)/((?:inner_block/0/)*)(encoder|decoder|inner)_"
+)
+
+
+def _hourglass(path: str) -> tuple[tuple[int, int, int], str]:
+    """Returns where in a stack of hourglasses a layer is computed, and the block's name; or "".
+
+    >>> _hourglass("model/_feature_extractor/_network/hourglass_network/0/encoder_block2/0/conv")
+    ((1, 1, 1), 'hourglass_1/encoder_1')
+    """
+    path += "/"
+    stage = _STAGE.search(path)
+    if stage:
+        number, depth = int(stage[1]) + 1, stage[2].count("/") // 2 + 1
+        if stage[3] == "decoder":
+            return (number, 3, -depth), f"hourglass_{number}/decoder_{depth}"
+        if stage[3] == "encoder":
+            return (number, 1, depth), f"hourglass_{number}/encoder_{depth}"
+        return (number, 2, 0), f"hourglass_{number}/inner"
+    if _STEM.search(path):
+        return (0, 0, 0), "stem"
+    output = _OUTPUT.search(path)
+    if output:  # a convolution behind the last decoder
+        number = int(output[1]) + 1
+        return (number, 3, 0), f"hourglass_{number}/decoder_1"
+    between = _BETWEEN_HOURGLASSES.search(path)
+    if between:
+        number = int(between[1]) + 1
+        return (number, 4, 0), f"between_{number}_and_{number + 1}"
+    return (0, 0, 0), ""
+
+
+def _by_attributes(ordered: Sequence[Layer]) -> list[str] | None:
+    """Returns each layer's label as the paths of an hourglass tell it."""
+    labels = [_hourglass(path)[1] for path, _ in ordered]
+    return labels if all(labels) else None
 
 
 def _by_name(ordered: Sequence[Layer]) -> list[str] | None:

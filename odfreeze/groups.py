@@ -9,7 +9,7 @@ Facts from object_detection 2.8 (attributes that Keras tracks become parts of th
 
 - SSD: ``classification_backbone`` of models/ssd_*_keras_feature_extractor.py, ``_efficientnet`` and
   ``_bifpn_stage`` of models/ssd_efficientnet_bifpn_feature_extractor.py, the layers of
-  models/feature_map_generators.py, the predictors of predictors/convolutional_keras_box_predictor.py
+  models/feature_map_generators.py, the towers of predictors/convolutional_keras_box_predictor.py
 - Faster R-CNN: meta_architectures/faster_rcnn_meta_arch.py; with an FPN also
   models/faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py
 - CenterNet: ``_base_model`` and ``_feature_extractor_model`` of
@@ -19,7 +19,6 @@ Facts from object_detection 2.8 (attributes that Keras tracks become parts of th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -196,6 +195,7 @@ _PLACES: tuple[tuple[str, Part, str], ...] = (
     ("_box_predictor/", "head", "?"),
     ("_mask_rcnn_box_predictor/", "head", "?"),
     ("_prediction_head_dict/", "head", "?"),
+    ("_mask_net/", "head", "mask"),
     ("feature_extractor/", "backbone", ""),
 )
 

@@ -1,0 +1,149 @@
+"""Patterns written for a set of variables: what a person would write, proven on the list.
+
+A pattern is for names where names can be depended on. Keras numbers layers that nobody named
+(``conv2d_166``) in the order in which a process builds them, so that what is in such layers is
+told by its object path, in a pattern that begins with ``(?#path)``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from odfreeze.errors import UsageError
+from odfreeze.selection import PATH_PREFIX, Pattern, match_columns
+from odfreeze.variables import Variable
+from odfreeze.word_sets import expressions_for
+
+__all__ = ["is_automatic", "patterns_for"]
+
+#: Layers that Keras names and numbers by itself, as far as the OD API leaves it to do so.
+_KINDS = (
+    r"(?:conv2d|conv2d_transpose|separable_conv2d|depthwise_conv2d|dense|batch_normalization"
+    r"|sync_batch_normalization|freezable_batch_norm|layer_normalization|re_lu|layer)"
+)
+_AUTOMATIC = re.compile(rf"^{_KINDS}(?:_\d+)?(?=/)")
+#: All layers of an hourglass are such, and inside one another (keras_models/hourglass_network.py).
+_NESTED = re.compile(
+    rf"(?<=/)(?:{_KINDS}|(?:residual|convolutional|encoder_decoder)_block|skip_convolution)"
+    r"(?:_\d+)?(?=/)"
+)
+_NESTING = "center_net_"
+#: Numbers that such a layer may get in another process.
+_NUMBERS = ("", "_0", "_7", "_4321")
+
+
+def is_automatic(name: str | None) -> bool:
+    """Whether a name is missing or holds a number that Keras gave and may give anew.
+
+    >>> is_automatic("conv2d_12/kernel"), is_automatic("conv2_block1_1_conv/kernel")
+    (True, False)
+    """
+    return name is None or _numbering(name).search(name) is not None
+
+
+def _numbering(name: str) -> re.Pattern[str]:
+    return _NESTED if name.startswith(_NESTING) else _AUTOMATIC
+
+
+def _renumbered(name: str, number: str) -> str:
+    """Returns a name with this number for each that Keras gave.
+
+    >>> _renumbered("conv2d_12/kernel", "_7")
+    'conv2d_7/kernel'
+    """
+    return _numbering(name).sub(lambda found: re.sub(r"_\d+$", "", found[0]) + number, name)
+
+
+def patterns_for(wanted: Iterable[Variable], variables: Sequence[Variable]) -> tuple[str, ...]:
+    r"""Returns patterns that match exactly some variables of a model, and nothing else in it.
+
+    They are anchored and escaped, and as short as they can be read: beginnings
+    (``^block_[0-9]+_``), endings (``/(gamma|beta)$``), alternations and ranges of numbers. That
+    they match exactly is proven by searching them in all of the list.
+
+    Args:
+      wanted: What to match; none for no patterns.
+      variables: All of the model.
+
+    Raises:
+      UsageError: Two variables, one of them wanted, have the same name and the same object path.
+    """
+    inside = {v.object_path for v in wanted}
+    chosen = [v for v in variables if v.object_path in inside]
+    if not chosen:
+        return ()
+    if len(chosen) == len(variables):
+        return (".*",) if all(v.name is not None for v in variables) else (f"{PATH_PREFIX}.*",)
+    others = [v for v in variables if v.object_path not in inside]
+    kinds = {_renumbered(v.name, "") for v in others if v.name is not None}
+    named = [v for v in chosen if not is_automatic(v.name) and v.name not in kinds]
+    told = [v for v in chosen if v.name is not None and _renumbered(v.name, "") not in kinds]
+    candidates = [_of_paths(chosen, others)]
+    for by_name in (named, told):
+        if by_name:
+            paths = {v.object_path for v in by_name}
+            rest = [v for v in chosen if v.object_path not in paths]
+            found = _of_names(by_name, others)
+            candidates.append((*found, *_of_paths(rest, others)) if rest else found)
+        if len(named) == len(told):
+            break
+    for patterns in sorted(candidates, key=_cost):
+        if _proven(patterns, inside, variables):
+            return patterns
+    exact = tuple(f"{PATH_PREFIX}^{re.escape(v.object_path)}\\Z" for v in chosen)
+    if _proven(exact, inside, variables):
+        return exact
+    raise UsageError("variables with one name and one object path cannot be told apart")
+
+
+def _of_names(chosen: Sequence[Variable], others: Sequence[Variable]) -> tuple[str, ...]:
+    inside, outside = (
+        [text for v in some if v.name is not None for text in _names_of(v.name)]
+        for some in (chosen, others)
+    )
+    endings = expressions_for(inside, outside, backwards=True)
+    if any(is_automatic(v.name) for v in chosen):
+        return endings  # a beginning would be one that Keras gave
+    return min(expressions_for(inside, outside), endings, key=_cost)
+
+
+def _names_of(name: str) -> Iterable[str]:
+    """Returns a name, and those that the variable may have in another process."""
+    return dict.fromkeys(
+        (name, *(_renumbered(name, number) for number in _NUMBERS if is_automatic(name)))
+    )
+
+
+def _of_paths(chosen: Sequence[Variable], others: Sequence[Variable]) -> tuple[str, ...]:
+    inside, outside = [v.object_path for v in chosen], [v.object_path for v in others]
+    found = min(
+        expressions_for(inside, outside, stops="/"),
+        expressions_for(inside, outside, stops="/", backwards=True),
+        key=_cost,
+    )
+    return tuple(PATH_PREFIX + text for text in found)
+
+
+def _cost(patterns: Sequence[str]) -> int:
+    """What it takes to read patterns: letters, alternatives and ranges, and how many there are.
+
+    Names are known better than paths, and beginnings are seen better than endings.
+    """
+    return sum(
+        len(text)
+        + 4 * text.count("|")
+        + 8 * (1 + text.count("["))
+        + 15 * ("^" not in text)
+        + 20 * text.startswith(PATH_PREFIX)
+        for text in patterns
+    )
+
+
+def _proven(
+    patterns: Sequence[str], inside: Collection[str], variables: Sequence[Variable]
+) -> bool:
+    """Whether patterns, together, match exactly some of the variables."""
+    columns = match_columns(variables, [Pattern("freeze_variables", text) for text in patterns])
+    matched = [any(row) for row in zip(*columns, strict=True)]
+    return matched == [v.object_path in inside for v in variables]
