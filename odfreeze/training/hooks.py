@@ -9,8 +9,10 @@ from odfreeze.pipeline import PipelineConfig
 from odfreeze.refusal import refuse
 from odfreeze.training.enforce import apply_selection, compare_states, select_live
 from odfreeze.training.loop import RunHooks, RunState
+from odfreeze.training.reach import ReachWatch, keep_unreached
 from odfreeze.training.recording import restored_variables, write_baseline
 from odfreeze.training.request import TrainingRequest
+from odfreeze.training.summary import log_selection, summarize, write_summary
 from odfreeze.training.workers import Workers
 
 __all__ = ["EnforcingHooks"]
@@ -32,6 +34,7 @@ class EnforcingHooks(RunHooks):
         self._measures = measures
         self._emit = emit
         self._config = PipelineConfig.read(request.config)
+        self._reach: ReachWatch | None = None
 
     def before_restore(self, run: RunState) -> None:
         """Builds a model that stock would build only while it traces the first step."""
@@ -59,19 +62,26 @@ class EnforcingHooks(RunHooks):
         if run.is_chief:
             write_baseline(request, self._config, enforcement, run, self._measures)
         self._workers = Workers(request, enforcement, run)
-        totals = enforcement.selection.totals()
-        self._emit(
-            "selection",
-            resumed_at=run.step if run.resumed else None,
-            totals={
-                state: {"variables": t.variables, "parameters": t.parameters, "bytes": t.bytes}
-                for state, t in totals.items()
-            },
-        )
+        self._reach = ReachWatch(run.checkpoint.optimizer, enforcement)
+        summary = summarize(enforcement.selection, run.checkpoint.optimizer)
+        log_selection(summary)
+        if run.is_chief:
+            write_summary(summary, run)
+        self._emit("selection", resumed_at=run.step if run.resumed else None, **summary)
 
     def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
-        """Tells the losses after a block of steps."""
+        """Tells the losses after a block of steps; the first shows what training reaches."""
+        if self._reach is not None:
+            found, self._reach = self._reach.stop(), None
+            if run.is_chief:
+                keep_unreached(found, self._request.model_dir)
         self._emit("block", step=run.step, scalars=scalars)
+
+    def close(self) -> None:
+        """Leaves the model's layers and the optimizer as they were, after a run that broke off."""
+        if self._reach is not None:
+            self._reach.stop()
+            self._reach = None
 
     def after_save(self, run: RunState, prefix: str) -> None:
         """Tells of a checkpoint; those of other workers are for a moment only."""

@@ -1,0 +1,106 @@
+"""What a run will train, in numbers: by part of the model, and what that saves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from odfreeze.groups import Part, group
+from odfreeze.selection import STATES, Selection
+
+if TYPE_CHECKING:
+    from odfreeze.training.loop import RunState
+
+__all__ = ["log_selection", "optimizer_slots", "summarize", "write_summary"]
+
+#: The parts of a model in the order in which an image goes through them.
+_FROM_THE_IMAGE: tuple[Part, ...] = ("backbone", "neck", "head", "other")
+
+
+def summarize(selection: Selection, optimizer: Any) -> dict[str, Any]:
+    """Returns the numbers of a selection, as plain values for an event and for JSON.
+
+    Args:
+      selection: Of a live model.
+      optimizer: The Keras optimizer that trains it.
+
+    Returns:
+      ``totals`` by state, ``groups`` from the image to the heads with the number of variables
+      in each state and the parameters, and ``optimizer``: its slots for one variable, their
+      bytes for all that learn, and the bytes of those that frozen variables do not get.
+    """
+    totals = selection.totals()
+    slots = optimizer_slots(optimizer)
+    return {
+        "totals": {
+            state: {"variables": t.variables, "parameters": t.parameters, "bytes": t.bytes}
+            for state, t in totals.items()
+        },
+        "groups": _groups(selection),
+        "optimizer": {
+            "name": type(_inner(optimizer)).__name__,
+            "slots": slots,
+            "bytes": slots * totals["trainable"].bytes,
+            "saved_bytes": slots * totals["frozen"].bytes,
+        },
+    }
+
+
+def _groups(selection: Selection) -> list[dict[str, Any]]:
+    grouped = group(selection.variables)
+    states = {
+        v.object_path: state for v, state in zip(selection.variables, selection.states, strict=True)
+    }
+    rows = []
+    for one in [one for part in _FROM_THE_IMAGE for one in grouped.in_part(part)]:
+        row: dict[str, Any] = {"name": one.name, "part": one.part, **dict.fromkeys(STATES, 0)}
+        row["parameters"], row["trainable_parameters"] = one.parameters, 0
+        for variable in one.variables:
+            state = states[variable.object_path]
+            row[state] += 1
+            row["trainable_parameters"] += variable.parameters * (state == "trainable")
+        rows.append(row)
+    return rows
+
+
+def optimizer_slots(optimizer: Any) -> int:
+    """Returns how many values of a variable's size the optimizer keeps for each that learns.
+
+    Of the optimizers that the OD API builds (builders/optimizer_builder.py,
+    ``build_optimizers_tf_v2``): momentum 1, RMSProp 1 and with momentum 2, Adam 2. A moving
+    average of the weights is not counted: that is of the model, not of how it learns.
+    """
+    inner = _inner(optimizer)
+    momentum = bool(getattr(inner, "_momentum", getattr(inner, "momentum", 0)))
+    kind = type(inner).__name__
+    if kind == "RMSprop":
+        return 1 + momentum + bool(getattr(inner, "centered", False))
+    if kind == "Adam":
+        return 2 + bool(getattr(inner, "amsgrad", False))
+    return int(momentum)
+
+
+def _inner(optimizer: Any) -> Any:
+    """Returns the optimizer inside one that averages the weights (ema_optimizer.py)."""
+    return getattr(optimizer, "_optimizer", optimizer)
+
+
+def log_selection(summary: dict[str, Any]) -> None:
+    """Logs what will be trained, as a table."""
+    import logging
+
+    from odfreeze.report.selection import selection_lines
+
+    logging.getLogger("odfreeze").info(
+        "%s", "\n".join(["what will learn:", *selection_lines(summary)])
+    )
+
+
+def write_summary(summary: dict[str, Any], run: RunState) -> None:
+    """Writes the same as a text for TensorBoard, into the events that stock is about to write."""
+    from object_detection import model_lib_v2
+
+    from odfreeze.report.selection import selection_markdown
+
+    summaries = model_lib_v2.tf.compat.v2.summary
+    with summaries.record_if(True):  # stock records the last step of each block only
+        summaries.text("odfreeze/selection", selection_markdown(summary), step=run.step)
