@@ -276,9 +276,9 @@ def _of_structure(worker: WorkerRecord, record: RunRecord | None) -> Iterator[st
     """Yields where a worker had another model or selection than the record."""
     if record is None:
         return
-    states = {one.object_path: one.state for one in record.variables}
-    mine = {one.object_path: one.state for one in worker.variables}
-    other = [path for path in {**states, **mine} if states.get(path) != mine.get(path)]
+    states = {one.object_path: (one.state, one.label) for one in record.variables}
+    mine = {one.object_path: (one.state, one.name) for one in worker.variables}
+    other = [of[1] for path, of in {**states, **mine}.items() if states.get(path) != mine.get(path)]
     if other:
         yield (
             f"{worker.task}: {len(other)} variables are not there, or were decided otherwise,"
