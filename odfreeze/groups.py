@@ -68,11 +68,13 @@ class Groups:
     """All variables of a model in groups.
 
     Attributes:
+      variables: All of them, as they were given.
       groups: Heads, necks, the backbone's blocks from the image on, and the rest; none is empty.
       batch_norm: The variables of all batch norm layers, whatever group they are in.
       notes: What could not be told from the structure and was divided otherwise.
     """
 
+    variables: tuple[Variable, ...]
     groups: tuple[Group, ...]
     batch_norm: tuple[Variable, ...]
     notes: tuple[str, ...]
@@ -153,6 +155,7 @@ def _grouped(
         groups.append(Group(part, kind, number, tuple(inside)))
     norms = {v.layer for v in variables if v.statistic}
     return Groups(
+        variables=tuple(variables),
         groups=tuple(groups),
         batch_norm=tuple(v for v in variables if v.layer in norms),
         notes=notes,

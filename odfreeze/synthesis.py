@@ -135,7 +135,7 @@ def _cost(patterns: Sequence[str]) -> int:
         + 4 * text.count("|")
         + 8 * (1 + text.count("["))
         + 15 * ("^" not in text)
-        + 20 * text.startswith(PATH_PREFIX)
+        + 30 * text.startswith(PATH_PREFIX)
         for text in patterns
     )
 

@@ -79,24 +79,29 @@ class _Writer:
         wanted, unwanted = _by_head(inside), _by_head(outside)
         numbers = [head for head in wanted if _is_number(head)]
         existing = [head for head in {**wanted, **unwanted} if _is_number(head)]
-        rows: dict[tuple[str, bool], list[str]] = {}  # rest to the tokens before it
+        rows: dict[tuple[tuple[str, ...], bool], list[str]] = {}  # rests to the tokens before
         for head, rests in wanted.items():
             if not _is_number(head):
                 rest = self._rest(rests, unwanted.get(head, {}), head, component)
-                rows.setdefault((rest, False), []).append(_escaped(head))
+                rows.setdefault((tuple(rest), False), []).append(_escaped(head))
             elif head == numbers[0]:
                 for row, some, none in _merged(numbers, wanted, unwanted):
                     rest = self._rest(some, none, head, component)
-                    rows.setdefault((rest, True), []).extend(row)
+                    rows.setdefault((tuple(rest), True), []).extend(row)
         written = [self._end] if () in inside else []
-        for (rest, numbered), heads in rows.items():
+        for (behind, numbered), heads in rows.items():
+            text = self.alternation(behind)
             if numbered:
-                text = _numbers(heads, [head for head in existing if head not in heads])
-                written.append(self._join(text, rest))
-            elif (len(heads) - 1) * len(rest) <= 4:  # parentheses would save nothing
-                written += [self._join(head, rest) for head in heads]
+                others = [head for head in existing if head not in heads]
+                written.append(self._join(_numbers(heads, others), text))
+            elif len(heads) == 1:
+                together = self._join(heads[0], text)
+                apart = [self._join(heads[0], end) for end in behind]
+                written += apart if len("|".join(apart)) <= len(together) + 2 else [together]
+            elif (len(heads) - 1) * len(text) <= 4:  # parentheses would save nothing
+                written += [self._join(head, text) for head in heads]
             else:
-                written.append(self._join(f"({'|'.join(heads)})", rest))
+                written.append(self._join(f"({'|'.join(heads)})", text))
         return written
 
     def _branches_behind(
@@ -139,12 +144,12 @@ class _Writer:
         """Puts what comes later on the way through a word behind what comes earlier."""
         return second + first if self._backwards else first + second
 
-    def _rest(self, inside: _Words, outside: _Words, last: str, component: int) -> str:
-        """Returns what follows behind the token ``last``."""
+    def _rest(self, inside: _Words, outside: _Words, last: str, component: int) -> list[str]:
+        """Returns alternatives for what follows behind the token ``last``."""
         component += last == "/"
         if not outside and last in self._stops and (component or not self._backwards):
-            return self._onwards(inside, last)
-        return self.alternation(self.branches(inside, outside, component=component))
+            return [self._onwards(inside, last)]
+        return self.branches(inside, outside, component=component)
 
     def _onwards(self, inside: _Words, last: str) -> str:
         """Returns what all of the open rests begin with, as far as it helps a reader.
