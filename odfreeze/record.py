@@ -88,6 +88,7 @@ class RunRecord:
       measures: What was done to make the installed OD API importable, for a person.
       created: Time of writing, ISO 8601 with its offset from UTC.
       variables: All of the model's, in the order of the live model.
+      seed: What ``--seed`` was, or None; older records do not have it.
     """
 
     config_path: str
@@ -103,6 +104,7 @@ class RunRecord:
     measures: tuple[str, ...]
     created: str
     variables: tuple[RecordedVariable, ...]
+    seed: int | None = None
 
 
 def digest(data: bytes | memoryview | Iterable[bytes]) -> str:
@@ -195,7 +197,10 @@ def read_record(path: str | os.PathLike[str]) -> RunRecord:
 
 
 def differing_identity(
-    record: RunRecord, config: PipelineConfig, frozen_batch_norm: FrozenBatchNorm
+    record: RunRecord,
+    config: PipelineConfig,
+    frozen_batch_norm: FrozenBatchNorm,
+    seed: int | None = None,
 ) -> list[tuple[str, object, object]]:
     """Returns what tells a run from the one that a config asks for: label, before, now.
 
@@ -215,6 +220,7 @@ def differing_identity(
             record.fine_tune_checkpoint_type,
             config.fine_tune_checkpoint_type,
         ),
+        ("seed", record.seed, seed),
     ]
     return [(what, before, now) for what, before, now in rows if before != now]
 
@@ -253,6 +259,7 @@ def _record(data: object) -> RunRecord:
         measures=_texts(top, "measures"),
         created=_text(top, "created"),
         variables=variables,
+        seed=None if top.get("seed") is None else _count(top["seed"], "'seed'"),
     )
 
 

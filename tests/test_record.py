@@ -54,6 +54,7 @@ RECORD = RunRecord(
     measures=("pb2 modules from descriptors",),
     created="2025-01-02T03:04:05+00:00",
     variables=(KERNEL, MEAN),
+    seed=7,
 )
 
 
@@ -86,6 +87,13 @@ def test_any_text_comes_back(
     folder = tmp_path_factory.mktemp("run")
     write_record(record, folder)
     assert read_record(folder) == record
+
+
+def test_a_record_of_before_there_were_seeds_has_none(tmp_path: Path) -> None:
+    path = write_record(RECORD, tmp_path)
+    path.write_text(path.read_text().replace(' "seed": 7,\n', ""))
+    assert '"seed"' not in path.read_text()
+    assert read_record(tmp_path) == dataclasses.replace(RECORD, seed=None)
 
 
 def test_bytes_that_are_not_utf8_come_back(tmp_path: Path) -> None:
@@ -213,7 +221,7 @@ SAME = """train_config {
 
 def test_the_same_run_differs_in_nothing_though_it_is_made_longer() -> None:
     longer = PipelineConfig.parse(SAME.replace("{", "{ num_steps: 900", 1).encode())
-    assert differing_identity(RECORD, longer, "hold") == []
+    assert differing_identity(RECORD, longer, "hold", 7) == []
 
 
 @pytest.mark.parametrize(
@@ -234,4 +242,10 @@ def test_what_tells_another_run_apart(
     old: str, new: str, holding: Any, row: tuple[str, object, object]
 ) -> None:
     config = PipelineConfig.parse(SAME.replace(old, new).encode())
-    assert differing_identity(RECORD, config, holding) == [row]
+    assert differing_identity(RECORD, config, holding, 7) == [row]
+
+
+@pytest.mark.parametrize("seed", [8, None])
+def test_another_seed_is_another_run(seed: int | None) -> None:
+    config = PipelineConfig.parse(SAME.encode())
+    assert differing_identity(RECORD, config, "hold", seed) == [("seed", 7, seed)]

@@ -146,7 +146,9 @@ def _compared(subject: Subject) -> tuple[bool, str]:
         return False, ""
     try:
         record = read_record(model_dir)
-        rows = differing_identity(record, subject.config, subject.flags.frozen_batch_norm)
+        # With which seed it will be run is not known here.
+        holding = subject.flags.frozen_batch_norm
+        rows = differing_identity(record, subject.config, holding, record.seed)
     except OdfreezeError:
         return False, ""
     if not rows:

@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="hold",
         help="what the statistics of frozen batch norm layers do (default: hold)",
     )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="make the run repeatable bit by bit; slower"
+    )
     for name, meaning in ALLOWANCES.items():
         parser.add_argument(f"--allow_{name}", action="store_true", help=f"go on with {meaning}")
     parser.add_argument(
@@ -72,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     options = {
         "checkpoint_every_n": args.checkpoint_every_n,
         "frozen_batch_norm": args.frozen_batch_norm,
+        "seed": args.seed,
         "allow": [name for name in ALLOWANCES if getattr(args, f"allow_{name}")],
         "ignore": args.ignore,
         "flags": [
@@ -86,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
         from odfreeze.training.launch import run_stock
 
         flags = [*options["flags"], f"--checkpoint_dir={args.checkpoint_dir}"]
-        run_stock(args.pipeline_config_path, args.model_dir, flags=flags, verbose=True)
+        where = args.pipeline_config_path, args.model_dir
+        run_stock(*where, flags=flags, seed=args.seed, verbose=True)
         return 0
 
     from odfreeze.report.training import render_results, render_results_json

@@ -19,9 +19,11 @@ from typing import Any
 
 from odfreeze.errors import OdfreezeError
 from odfreeze.training import compat
+from odfreeze.training.determinism import explain_missing_kernel, make_deterministic
 from odfreeze.training.hooks import EnforcingHooks
 from odfreeze.training.loop import RunState, train_loop_with_hooks
 from odfreeze.training.request import TrainingRequest, format_event
+from odfreeze.training.run_report import peak_memory_bytes
 
 __all__ = ["end_with_parent", "run_child", "summary_of"]
 
@@ -40,6 +42,8 @@ def run_child(request: TrainingRequest) -> int:
     try:
         _emit("phase", phase="import")
         applied = compat.prepare()
+        if request.seed is not None:
+            make_deterministic(request.seed)
         from absl import app
         from object_detection import model_lib_v2, model_main_tf2
 
@@ -58,7 +62,7 @@ def run_child(request: TrainingRequest) -> int:
         return error.exit_status
     except Exception as error:
         traceback.print_exc()
-        _emit("error", message=summary_of(error), error="")
+        _emit("error", message=explain_missing_kernel(error) or summary_of(error), error="")
         return 1
     return 0
 
@@ -72,7 +76,12 @@ def _enforcing(
         _emit("phase", phase="build")
         hooks = _Hooks(request, applied, _emit)
         run = train_loop_with_hooks(hooks, request.num_steps, stock=stock, **kwargs)
-        _emit("done", step=run.step, checkpoint=run.manager.latest_checkpoint)
+        _emit(
+            "done",
+            step=run.step,
+            checkpoint=run.manager.latest_checkpoint,
+            peak_memory_bytes=peak_memory_bytes(),
+        )
 
     return train_loop
 

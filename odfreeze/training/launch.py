@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import signal
 import subprocess
@@ -20,13 +19,14 @@ from typing import IO, Any
 from odfreeze import errors
 from odfreeze.check.subject import RunFlags
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
-from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import record_path
 from odfreeze.selection import FrozenBatchNorm
 from odfreeze.training.cluster import read_cluster, refuse_taken_port
+from odfreeze.training.determinism import check_seed
 from odfreeze.training.precheck import check_run, latest_step, local_directory, precheck
 from odfreeze.training.request import TrainingRequest, parse_event
+from odfreeze.training.run_report import RunFacts, keep_verification
 from odfreeze.verify import Verification, verify
 
 __all__ = ["TrainingResult", "child_environment", "run_stock", "train"]
@@ -62,6 +62,7 @@ def train(
     num_train_steps: int | None = None,
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
+    seed: int | None = None,
     allow: Collection[str] = (),
     ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
@@ -76,11 +77,15 @@ def train(
     Args:
       config: The pipeline.config.
       model_dir: Directory of the run: checkpoints, summaries, and ``odfreeze/`` with the
-        record, the log and the verification.
+        record, the log, the verification and the report.
       num_train_steps: Steps to end at, in place of the config's ``num_steps``.
       checkpoint_every_n: Save every so many steps; the last step is always saved.
       frozen_batch_norm: ``hold`` keeps the statistics of frozen batch norm layers as they are,
         ``update`` lets them follow the new data.
+      seed: Makes the run repeatable: with the same seed, versions and machine it ends with the
+        same values, bit by bit, and with nothing frozen with those of ``model_main_tf2``
+        under :func:`run_stock` with that seed. Costs speed. A run that was cut off and resumed
+        draws its images in another order than one that was not.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
       ignore: Codes, or beginnings of codes, of what a check finds, to go on in spite of.
       flags: More flags for ``model_main_tf2``.
@@ -98,10 +103,17 @@ def train(
       TrainingFailedError: When the child failed or was interrupted.
       UsageError, RemotePathError, ConfigError: For arguments that cannot be used.
     """
-    notify = watch or (lambda event: None)
+    facts = RunFacts()
+
+    def notify(event: dict[str, Any]) -> None:
+        facts(event)
+        if watch is not None:
+            watch(event)
+
     if checkpoint_every_n < 1:
         raise UsageError(f"--checkpoint_every_n is {checkpoint_every_n}; give 1 or more")
     cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
+    check_seed(seed)
     pipeline = PipelineConfig.read(config)
     run_flags = RunFlags(
         model_dir=os.fspath(local_directory(model_dir)),
@@ -113,7 +125,7 @@ def train(
         is_enforced=True,
     )
     findings = check_run(pipeline, run_flags, ignore)
-    checked = precheck(pipeline, model_dir, num_train_steps, frozen_batch_norm, allow)
+    checked = precheck(pipeline, model_dir, num_train_steps, frozen_batch_norm, allow, seed)
     for finding in findings:
         notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
     directory = Path(model_dir)
@@ -135,6 +147,7 @@ def train(
                 f"--checkpoint_every_n={checkpoint_every_n}",
                 *flags,
             ),
+            seed=seed,
         )
         notify({"kind": "start", "num_steps": checked.num_steps, "resume_at": checked.step})
         log = directory / "odfreeze" / cluster.log_name
@@ -149,8 +162,7 @@ def train(
         )
     verification = verify(directory)
     if cluster.is_chief:
-        text = json.dumps(verification.to_json(), indent=1) + "\n"
-        write_atomically(kept, text.encode("utf-8"))
+        keep_verification(directory, verification, facts if checked.steps_left > 0 else None)
     step = verification.after_step or 0
     return TrainingResult(directory, step, checked.steps_left > 0, verification)
 
@@ -160,6 +172,7 @@ def run_stock(
     model_dir: str | os.PathLike[str],
     *,
     flags: Sequence[str] = (),
+    seed: int | None = None,
     python: str = sys.executable,
     verbose: bool = False,
 ) -> None:
@@ -172,13 +185,16 @@ def run_stock(
       config: The pipeline.config.
       model_dir: Directory of the run.
       flags: More flags for ``model_main_tf2``.
+      seed: Makes the run repeatable, see :func:`train`; stock itself has no such flag.
       python: The Python of the environment that has TensorFlow and the OD API.
       verbose: Whether to repeat the child's log on standard error, besides its file.
 
     Raises:
       TrainingFailedError: When the child failed or was interrupted.
       RemotePathError: The run's directory is not on this machine.
+      UsageError: The seed is out of its range.
     """
+    check_seed(seed)
     log = local_directory(model_dir) / "odfreeze" / _LOG
     request = TrainingRequest(
         config=os.fspath(config),
@@ -189,6 +205,7 @@ def run_stock(
             f"--model_dir={os.fspath(model_dir)}",
             *flags,
         ),
+        seed=seed,
     )
     _run_child(request, log, python, lambda event: None, verbose)
 

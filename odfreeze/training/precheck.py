@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odfreeze.check.gate import refuse_errors
+from odfreeze.check.selection.moving_names import classes_named
 from odfreeze.check.subject import RunFlags
 from odfreeze.checkpoint import Checkpoint, named_in_state
 from odfreeze.errors import (
@@ -19,11 +20,12 @@ from odfreeze.errors import (
 )
 from odfreeze.files import refuse_remote
 from odfreeze.findings import Finding
+from odfreeze.keras_names import numbers_of
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.record import differing_identity, read_record, record_path
 from odfreeze.refusal import ALLOWANCES, refuse
-from odfreeze.selection import FrozenBatchNorm
+from odfreeze.selection import FrozenBatchNorm, Selection
 
 __all__ = [
     "Precheck",
@@ -60,6 +62,7 @@ def precheck(
     num_train_steps: int | None,
     frozen_batch_norm: FrozenBatchNorm,
     allow: Collection[str],
+    seed: int | None = None,
 ) -> Precheck:
     """Judges a run before it starts; reads files and writes none.
 
@@ -69,6 +72,7 @@ def precheck(
       num_train_steps: Steps given on the command line, or None.
       frozen_batch_norm: ``hold`` or ``update``.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` that were given.
+      seed: What makes the run repeatable, or None.
 
     Returns:
       What the run would do.
@@ -86,7 +90,7 @@ def precheck(
     num_steps = _num_steps(config, num_train_steps)
     step = latest_step(directory)
     if step is not None and "used_model_dir" not in allow:
-        _refuse_other_run(config, directory, frozen_batch_norm, step, num_steps)
+        _refuse_other_run(config, directory, frozen_batch_norm, seed, step, num_steps)
     return Precheck(num_steps, step, _expected(config, step, frozen_batch_norm, allow))
 
 
@@ -164,6 +168,7 @@ def _refuse_other_run(
     config: PipelineConfig,
     model_dir: Path,
     frozen_batch_norm: FrozenBatchNorm,
+    seed: int | None,
     step: int,
     num_steps: int,
 ) -> None:
@@ -178,7 +183,7 @@ def _refuse_other_run(
             f" would win over fine_tune_checkpoint{cure}"
         )
     record = read_record(model_dir)
-    for what, before, now in differing_identity(record, config, frozen_batch_norm):
+    for what, before, now in differing_identity(record, config, frozen_batch_norm, seed):
         raise TrainingRefusedError(
             f"{model_dir} holds another run's checkpoint (step {step}): its {what} was"
             f" {_shown(before)} and is now {_shown(now)}{cure}"
@@ -230,8 +235,21 @@ def _expected(
     if not _can_tell(seen):
         return {}
     chosen = seen.selection
-    refuse(chosen, seen.restored if step is None else None, allow)
+    if not _waits_for_live_names(chosen):
+        refuse(chosen, seen.restored if step is None else None, allow)
     return {v.object_path: s for v, s in zip(chosen.variables, chosen.states, strict=True)}
+
+
+def _waits_for_live_names(chosen: Selection) -> bool:
+    """Whether all patterns that match nothing are for names that Keras made up.
+
+    The live model's numbers may be others than the checkpoint's: the child knows both sides.
+    """
+    unmatched = [p for p, n in zip(chosen.patterns, chosen.match_counts(), strict=True) if not n]
+    numbers = numbers_of(chosen.variables) if unmatched else {}
+    return bool(unmatched) and all(
+        not pattern.by_path and classes_named(pattern.text, numbers) for pattern in unmatched
+    )
 
 
 def _can_tell(seen: Preview) -> bool:

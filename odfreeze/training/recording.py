@@ -96,6 +96,7 @@ def write_baseline(
         measures=measures,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         variables=tuple(variables),
+        seed=request.seed,
     )
     write_record(record, request.model_dir)
 
@@ -106,7 +107,7 @@ def _continues_its_own(request: TrainingRequest, config: PipelineConfig) -> bool
         record = read_record(request.model_dir)
     except RecordError:
         return False
-    return not differing_identity(record, config, request.frozen_batch_norm)
+    return not differing_identity(record, config, request.frozen_batch_norm, request.seed)
 
 
 def _versions() -> dict[str, str]:

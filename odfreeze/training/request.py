@@ -27,6 +27,7 @@ class TrainingRequest:
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` that were given.
       expected: State by object path from the preview; empty when there was none.
       flags: The flags of ``model_main_tf2``, as they were given.
+      seed: What makes the run repeatable, or None, see :mod:`odfreeze.training.determinism`.
     """
 
     config: str
@@ -36,6 +37,7 @@ class TrainingRequest:
     allow: tuple[str, ...] = ()
     expected: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    seed: int | None = None
 
     def write(self, path: Path) -> None:
         """Writes the request as JSON."""

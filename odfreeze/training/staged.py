@@ -76,7 +76,9 @@ def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
     return tuple(stage for _, stage in found)
 
 
-def is_finished(stage: StageRun, frozen_batch_norm: FrozenBatchNorm = "hold") -> bool:
+def is_finished(
+    stage: StageRun, frozen_batch_norm: FrozenBatchNorm = "hold", seed: int | None = None
+) -> bool:
     """Whether a stage's last checkpoint is there, whole, and was verified.
 
     A checkpoint whose files are cut short, or that was written but not verified yet, does not
@@ -87,7 +89,7 @@ def is_finished(stage: StageRun, frozen_batch_norm: FrozenBatchNorm = "hold") ->
         return False
     config = PipelineConfig.read(stage.config)
     try:
-        if differing_identity(read_record(stage.model_dir), config, frozen_batch_norm):
+        if differing_identity(read_record(stage.model_dir), config, frozen_batch_norm, seed):
             return False
         with Checkpoint.open(stage.last_checkpoint) as checkpoint:
             _read_ends(checkpoint)
@@ -101,6 +103,7 @@ def train_stages(
     *,
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
+    seed: int | None = None,
     allow: Collection[str] = (),
     ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
@@ -117,6 +120,7 @@ def train_stages(
       stages_dir: Directory that ``odfreeze stage`` wrote.
       checkpoint_every_n: Save every so many steps; the last of a stage is always saved.
       frozen_batch_norm: ``hold`` or ``update``, see :func:`odfreeze.train`.
+      seed: Makes every stage repeatable, see :func:`odfreeze.train`.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
       ignore: Codes of findings to go on in spite of, see :func:`odfreeze.train`.
       flags: More flags for ``model_main_tf2``.
@@ -137,7 +141,7 @@ def train_stages(
     results = []
     for index, stage in enumerate(stages, start=1):
         place = {"stage": stage.name, "number": index, "of": len(stages)}
-        if is_finished(stage, frozen_batch_norm):
+        if is_finished(stage, frozen_batch_norm, seed):
             notify({"kind": "skipped", **place})
             continue
         notify({"kind": "stage", **place})
@@ -146,6 +150,7 @@ def train_stages(
             stage.model_dir,
             checkpoint_every_n=checkpoint_every_n,
             frozen_batch_norm=frozen_batch_norm,
+            seed=seed,
             allow=allow,
             ignore=ignore,
             flags=flags,

@@ -177,6 +177,7 @@ def test_a_folder_without_stages(folder: Path, capsys) -> None:
 PLAIN: dict[str, Any] = {
     "checkpoint_every_n": 1000,
     "frozen_batch_norm": "hold",
+    "seed": None,
     "allow": [],
     "ignore": [],
     "flags": [],
@@ -196,6 +197,7 @@ def test_without_more_flags_all_is_stocks_default(calls: list) -> None:
         (["--checkpoint_every_n=5"], {"checkpoint_every_n": 5}),
         (["--frozen_batch_norm=update"], {"frozen_batch_norm": "update"}),
         (["--verbose"], {"verbose": True}),
+        (["--seed=7"], {"seed": 7}),
         (
             ["--allow_used_model_dir", "--allow_all_frozen"],
             {"allow": ["all_frozen", "used_model_dir"]},
@@ -222,14 +224,16 @@ def test_hyphens_are_taken_for_underscores(calls: list) -> None:
 
 
 def test_a_plan_is_run_with_the_same_options(calls: list) -> None:
-    assert main(["train", "--stages_dir=my-stages", "--checkpoint_every_n=5", "--use_tpu"]) == 0
-    options = {**PLAIN, "checkpoint_every_n": 5, "flags": ["--use_tpu=true"]}
+    flags = ["--checkpoint_every_n=5", "--use_tpu", "--seed=7"]
+    assert main(["train", "--stages_dir=my-stages", *flags]) == 0
+    options = {**PLAIN, "checkpoint_every_n": 5, "flags": ["--use_tpu=true"], "seed": 7}
     assert calls == [("train_stages", "my-stages", options)]
 
 
 def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
     assert main([*RUN, "--checkpoint_dir=run", "--eval_timeout=9"]) == 0
-    options = {"flags": ["--eval_timeout=9", "--checkpoint_dir=run"], "verbose": True}
+    flags = ["--eval_timeout=9", "--checkpoint_dir=run"]
+    options = {"flags": flags, "seed": None, "verbose": True}
     assert calls == [("run_stock", "pipeline.config", "run", options)]
     assert capsys.readouterr() == ("", "")
 
@@ -316,6 +320,8 @@ def test_wrong_usage_is_status_2_with_the_cure(
     (
         ("--num_train_steps=0", "--num_train_steps is 0: a run takes at least 1 step"),
         ("--checkpoint_every_n=-1", "--checkpoint_every_n is -1; give 1 or more"),
+        ("--seed=-1", "--seed is -1; give a number from 0 to 4294967295"),
+        ("--seed=4294967296", "--seed is 4294967296; give a number from 0 to 4294967295"),
     ),
 )
 def test_numbers_that_make_no_run(capsys, flag: str, message: str) -> None:

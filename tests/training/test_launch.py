@@ -74,7 +74,9 @@ def test_a_run_is_verified_and_the_verification_kept(config: Path) -> None:
 @posix
 def test_the_child_is_told_what_was_decided(config: Path) -> None:
     keeps = 'shutil.copy(sys.argv[3], HERE / "request.json")\n' + TRAINS
-    start(config, keeps, checkpoint_every_n=5, allow=["all_frozen"], flags=["--use_tpu=true"])
+    start(
+        config, keeps, checkpoint_every_n=5, allow=["all_frozen"], flags=["--use_tpu=true"], seed=5
+    )
     asked = json.loads((config.parent / "request.json").read_text())
     expected = asked.pop("expected")
     run = config.parent / "run"
@@ -91,6 +93,7 @@ def test_the_child_is_told_what_was_decided(config: Path) -> None:
             "--checkpoint_every_n=5",
             "--use_tpu=true",
         ],
+        "seed": 5,
     }
 
 
@@ -569,7 +572,7 @@ def test_the_child_can_import_odfreeze_and_keeps_the_environment(monkeypatch) ->
 def test_stock_runs_with_its_flags_and_nothing_enforced(config: Path) -> None:
     python = fake_python(config.parent, 'shutil.copy(sys.argv[3], HERE / "request.json")\n')
     run = config.parent / "run"
-    assert run_stock(config, run, flags=["--checkpoint_dir=x"], python=python) is None
+    assert run_stock(config, run, flags=["--checkpoint_dir=x"], seed=3, python=python) is None
     asked = json.loads((config.parent / "request.json").read_text())
     assert asked == {
         "config": str(config),
@@ -581,6 +584,7 @@ def test_stock_runs_with_its_flags_and_nothing_enforced(config: Path) -> None:
         "flags": [
             f"--pipeline_config_path={config}", f"--model_dir={run}", "--checkpoint_dir=x",
         ],
+        "seed": 3,
     }  # fmt: skip
 
 
@@ -589,6 +593,13 @@ def test_a_failed_stock_run_is_an_error(config: Path) -> None:
     python = fake_python(config.parent, 'sys.exit("no images")')
     with pytest.raises(TrainingFailedError, match="failed with exit status 1: no images "):
         run_stock(config, config.parent / "run", python=python)
+
+
+def test_a_seed_out_of_range_is_refused_before_anything_is_written(config: Path) -> None:
+    for start_run in (train, run_stock):
+        with pytest.raises(UsageError, match=r"^--seed is -1; give a number from 0 to 4294967295$"):
+            start_run(config, config.parent / "run", seed=-1, python="no-such-python")
+    assert not (config.parent / "run").exists()
 
 
 def test_stock_needs_a_local_model_dir(config: Path) -> None:

@@ -168,8 +168,9 @@ def test_a_checkpoint_without_record_is_refused(config: Path, step: int) -> None
             {"fine_tune_checkpoint_type": "full"},
             "fine_tune_checkpoint_type was 'full' and is now 'detection'",
         ),
+        ({"seed": 7}, "seed was 7 and is now not set"),
     ),
-    ids=("freeze_variables", "update_trainable_variables", "frozen_batch_norm", "type"),
+    ids=("freeze_variables", "update_trainable_variables", "frozen_batch_norm", "type", "seed"),
 )
 def test_the_checkpoint_of_another_run_is_refused(
     config: Path, recorded: dict[str, object], difference: str
