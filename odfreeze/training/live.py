@@ -80,7 +80,10 @@ def build_model(config: str | os.PathLike[str]) -> Any:
     def forward(images: Any) -> Any:
         _provide_groundtruth(model)
         preprocessed, true_shapes = model.preprocess(images)
-        return model.predict(preprocessed, true_shapes)
+        context = _context(pipeline.model.faster_rcnn.context_config.context_feature_length)
+        predicted = model.predict(preprocessed, true_shapes, **model.get_side_inputs(context))
+        _build_loss(model, pipeline.model.center_net.track_estimation_task.reid_embed_size)
+        return predicted
 
     spec = tf.TensorSpec([1, _SIDE, _SIDE, 3], tf.float32)
     tf.function(forward).get_concrete_function(spec)
@@ -126,6 +129,34 @@ def _provide_groundtruth(model: Any) -> None:
         groundtruth_classes_list=[classes],
         groundtruth_weights_list=[tf.ones([1], tf.float32)],
     )
+
+
+def _context(length: int) -> dict[str, Any]:
+    """Returns what a Context R-CNN asks for beside the image, of one object; no other model does.
+
+    Args:
+      length: How many numbers there are of each object; the first dimension of the kernels
+        that project them.
+    """
+    import tensorflow as tf
+
+    return {
+        "context_features": tf.zeros([1, 1, length]),
+        "valid_context_size": tf.ones([1], tf.int32),
+    }
+
+
+def _build_loss(model: Any, embedding_size: int) -> None:
+    """Creates what only a loss uses: the net that tells a CenterNet's tracks from each other.
+
+    It is made with the model and called in the loss alone (``center_net_meta_arch.py:2944,
+    3708``); until then the model cannot even list its variables.
+    """
+    import tensorflow as tf
+
+    tracks = getattr(model, "track_reid_classification_net", None)
+    if tracks is not None:
+        tracks(tf.zeros([1, embedding_size]))
 
 
 def live_variables(model: Any, root: str = "model") -> tuple[LiveVariable, ...]:
