@@ -5,7 +5,7 @@ All of them take the data of a ``selection`` event (:mod:`odfreeze.training.summ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from odfreeze.report.text import size_text
@@ -75,13 +75,18 @@ def _row(name: str, counts: Mapping[str, int], parameters: int, learns: int) -> 
     return (name, *(f"{number:,}" for number in (*numbers, parameters, learns)))
 
 
-def _savings(summary: Mapping[str, Any]) -> Sequence[str]:
+def _savings(summary: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence on the optimizer's memory, and one on the loss, where there is one."""
     optimizer = summary["optimizer"]
     slots = optimizer["slots"]
-    if not slots:
-        return [f"{optimizer['name']} keeps nothing for a variable"]
     each = f"{slots} value{'s' * (slots > 1)} for each that learns"
-    return [
+    lines = [
         f"{optimizer['name']} keeps {each}: {size_text(optimizer['bytes'])},"
         f" {size_text(optimizer['saved_bytes'])} less than for all"
+        if slots
+        else f"{optimizer['name']} keeps nothing for a variable"
     ]
+    constant = summary.get("frozen_regularization")
+    if constant:
+        lines.append(f"frozen weights add {constant:.4g} to the loss, in every step the same")
+    return lines

@@ -120,6 +120,7 @@ def train(
         num_train_steps=num_train_steps,
         checkpoint_every_n=checkpoint_every_n,
         num_replicas=len(cluster.tasks) if len(cluster.tasks) > 1 else None,
+        num_workers=len(cluster.tasks),
         use_tpu="--use_tpu=true" in flags,
         frozen_batch_norm=frozen_batch_norm,
         is_enforced=True,

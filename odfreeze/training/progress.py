@@ -82,7 +82,7 @@ class PlainProgress:
         elif kind == "phase" and event["phase"] in _PHASES:
             self.say(_PHASES[event["phase"]])
         elif kind == "selection":
-            self.say(describe_selection(event["totals"]))
+            _say_selection(event, self.say)
             if event["resumed_at"] is not None:
                 self.say(f"resuming at step {event['resumed_at']}")
         elif kind == "block":
@@ -171,7 +171,7 @@ class BarProgress:
         elif kind == "phase" and event["phase"] in _PHASES:
             self._bar.update(self._task, description=_PHASES[event["phase"]].partition(",")[0])
         elif kind == "selection":
-            self.say(describe_selection(event["totals"]))
+            _say_selection(event, self.say)
         elif kind == "block":
             loss = event["scalars"].get("Loss/total_loss")
             if loss is not None:
@@ -193,6 +193,15 @@ class BarProgress:
         taken, elapsed = step - self._first[1], now - self._first[0]
         speed = f"{taken / elapsed:.2f} steps/s" if taken > 0 and elapsed > 0 else ""
         self._bar.update(self._task, completed=step, description="training", speed=speed)
+
+
+def _say_selection(event: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Says what learns: by state, and by part of the model where the event has that."""
+    from odfreeze.report.selection import short_selection
+
+    for line in (describe_selection(event["totals"]), short_selection(event)):
+        if line:
+            say(line)
 
 
 def _say_other(event: dict[str, Any], say: Callable[[str], None]) -> None:

@@ -16,17 +16,21 @@ __all__ = ["log_selection", "optimizer_slots", "summarize", "write_summary"]
 _FROM_THE_IMAGE: tuple[Part, ...] = ("backbone", "neck", "head", "other")
 
 
-def summarize(selection: Selection, optimizer: Any) -> dict[str, Any]:
+def summarize(
+    selection: Selection, optimizer: Any, frozen_regularization: float = 0.0
+) -> dict[str, Any]:
     """Returns the numbers of a selection, as plain values for an event and for JSON.
 
     Args:
       selection: Of a live model.
       optimizer: The Keras optimizer that trains it.
+      frozen_regularization: What frozen weights add to the loss, always the same.
 
     Returns:
       ``totals`` by state, ``groups`` from the image to the heads with the number of variables
-      in each state and the parameters, and ``optimizer``: its slots for one variable, their
-      bytes for all that learn, and the bytes of those that frozen variables do not get.
+      in each state and the parameters, ``optimizer``: its slots for one variable, their
+      bytes for all that learn, and the bytes of those that frozen variables do not get, and
+      ``frozen_regularization``.
     """
     totals = selection.totals()
     slots = optimizer_slots(optimizer)
@@ -42,6 +46,7 @@ def summarize(selection: Selection, optimizer: Any) -> dict[str, Any]:
             "bytes": slots * totals["trainable"].bytes,
             "saved_bytes": slots * totals["frozen"].bytes,
         },
+        "frozen_regularization": frozen_regularization,
     }
 
 

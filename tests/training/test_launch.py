@@ -72,6 +72,21 @@ def test_a_run_is_verified_and_the_verification_kept(config: Path) -> None:
 
 
 @posix
+def test_a_run_leaves_a_report_of_all_that_the_child_told(config: Path) -> None:
+    told = 'event("selection", resumed_at=None, totals={}, groups=[])\n'
+    ended = '\nevent("done", step=10, checkpoint="c", peak_memory_bytes=4096)'
+    result = start(config, told + TRAINS + ended)
+    report = json.loads((result.model_dir / "odfreeze/report.json").read_text())
+    assert report["selection"] == {"totals": {}, "groups": []}
+    assert report["peak_memory_bytes"] == 4096
+    assert report["seconds"] > 0
+    assert report["verification"] == result.verification.to_json()
+    again = start(config, "sys.exit(7)")  # all steps are taken: no child is needed
+    assert not again.trained
+    assert json.loads((result.model_dir / "odfreeze/report.json").read_text()) == report
+
+
+@posix
 def test_the_child_is_told_what_was_decided(config: Path) -> None:
     keeps = 'shutil.copy(sys.argv[3], HERE / "request.json")\n' + TRAINS
     start(

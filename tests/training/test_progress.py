@@ -137,7 +137,19 @@ def test_a_resumed_run_says_so_and_counts_its_own_speed() -> None:
         (0, {"kind": "selection", "totals": {}, "resumed_at": 60}),
         (0, step(60)),
         (10, step(70)),
-    ) == ["", "resuming at step 60", "step 60 of 100", "step 70 of 100, 1.00 steps/s, 30 s left"]
+    ) == ["resuming at step 60", "step 60 of 100", "step 70 of 100, 1.00 steps/s, 30 s left"]
+
+
+def test_what_learns_of_each_part_is_a_line_of_its_own() -> None:
+    groups = [{"part": "backbone", "trainable": 0, "frozen": 178}]
+    event = {"kind": "selection", "totals": TOTALS, "resumed_at": None, "groups": groups}
+    shown = ["trainable 26 variables (412,345 parameters)", "learning of backbone 0 of 178"]
+    assert [line.partition(", frozen")[0] for line in lines((0, event))] == shown
+    stream = Terminal()
+    with BarProgress(stream) as progress:
+        progress(START)
+        progress(event)
+    assert all(text in stream.text() for text in shown)
 
 
 def test_the_last_block_is_shown_at_once() -> None:
