@@ -45,6 +45,7 @@ class RunFlags:
       num_train_steps: Steps in place of the config's, or None.
       checkpoint_every_n: Steps between checkpoints.
       num_replicas: Replicas that share a batch, or None when that is not known.
+      num_workers: Workers that share the files of records.
       use_tpu: Whether it runs on a TPU.
       frozen_batch_norm: ``hold`` or ``update``, of ``odfreeze train``.
       is_enforced: Whether ``odfreeze train`` runs it, which honours the patterns.
@@ -54,6 +55,7 @@ class RunFlags:
     num_train_steps: int | None = None
     checkpoint_every_n: int = 1000
     num_replicas: int | None = None
+    num_workers: int = 1
     use_tpu: bool = False
     frozen_batch_norm: FrozenBatchNorm = "hold"
     is_enforced: bool = False

@@ -57,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_flags.add_argument(
         "--num_replicas", metavar="N", type=int, help="devices that share a batch"
     )
+    run_flags.add_argument(
+        "--num_workers", metavar="N", type=int, default=1, help="machines that share the records"
+    )
     run_flags.add_argument("--use_tpu", action="store_true", help="it runs on a TPU")
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -86,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         num_train_steps=args.num_train_steps,
         checkpoint_every_n=args.checkpoint_every_n,
         num_replicas=args.num_replicas,
+        num_workers=args.num_workers,
         use_tpu=args.use_tpu,
     )
     checked = check_files(

@@ -184,6 +184,22 @@ def test_one_weight_too_few(tf: Any, png: bytes) -> None:
     assert f"TypeError: {caught.value}" in read_page("ODF520").text
 
 
+def test_a_worker_without_a_file(tf: Any, png: bytes) -> None:
+    """ODF523."""
+    from object_detection.builders import dataset_builder
+    from object_detection.protos import input_reader_pb2
+
+    record(png)
+    reader = input_reader_pb2.InputReader()
+    second = dataset_builder.shard_function_for_context(tf.distribute.InputContext(2, 1, 2))
+    records = dataset_builder.read_dataset(
+        tf.data.TFRecordDataset, ["a.record"], reader, filename_shard_fn=second
+    )
+    with pytest.raises(StopIteration) as caught:
+        next(iter(records))
+    assert f"```\n{type(caught.value).__name__}{caught.value}\n```" in read_page("ODF523").text
+
+
 # --- label maps ------------------------------------------------------------------------
 
 

@@ -202,11 +202,31 @@ def weights_do_not_fit(subject: Subject) -> Iterator[Finding]:
             yield Finding("ODF520", _severity(reader), message, place)
 
 
+def fewer_files_than_workers(subject: Subject) -> Iterator[Finding]:
+    """ODF523: a worker that gets no file of records (line 173, which shares out whole files)."""
+    workers = subject.flags.num_workers
+    if subject.is_tf1 or workers < 2:
+        return
+    for reader in subject.readers:
+        counts = [len(path.files) for path in reader.input_paths]
+        if not reader.trains or not counts or 0 in counts:  # none: ODF501 says so
+            continue
+        if not subject.has(f"{reader.path}.sample_from_datasets_weights"):
+            counts = [sum(counts)]  # else each path is shared out by itself
+        if min(counts) < workers:
+            message = (
+                f"{workers} workers share the files of {reader.name}, and there "
+                f"{'is' if min(counts) == 1 else 'are'} {min(counts)}: one would get none, which "
+                f"ends training; write the records into {workers} files or more"
+            )
+            yield Finding("ODF523", "error", message, reader.input_paths[0].place)
+
+
 def _shown(text: str) -> str:
     return f'"{text}"' if len(text) <= 200 else f'"{text[:197]}…"'
 
 
 RULES = (
     no_input_file, directory_for_a_file, empty_or_broken_file, shards_missing,
-    evaluates_on_training_data, weights_do_not_fit,
+    evaluates_on_training_data, weights_do_not_fit, fewer_files_than_workers,
 )  # fmt: skip

@@ -246,3 +246,44 @@ def test_one_weight_for_each_path() -> None:
         "which stock refuses; write one for each path"
     ]
     assert found(data.weights_do_not_fit, text.replace("[1.0]", "[1.0, 2.0]")) == []
+
+
+# --- ODF523 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("paths", "fields", "workers", "count"),
+    [
+        (["a.record"], "", 2, "there is 1"),
+        (["a.record", "b.record"], "", 3, "there are 2"),
+        (["*.record"], "sample_from_datasets_weights: [1]", 3, "there are 2"),
+        (["a.record", "*.record"], "sample_from_datasets_weights: [1, 1]", 2, "there is 1"),
+    ],
+    ids=["one-file", "one-short", "weighed", "one-of-the-weighed"],
+)
+def test_a_worker_without_a_file(paths: list[str], fields: str, workers: int, count: str) -> None:
+    make("a.record", "b.record")
+    subject = subject_of(reader(*paths, fields=fields), num_workers=workers)
+    assert said(data.fewer_files_than_workers(subject)) == [
+        f"ODF523 error 3: {workers} workers share the files of train_input_reader, and {count}: "
+        f"one would get none, which ends training; write the records into {workers} files or more"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "workers"),
+    [
+        (reader("a.record"), 1),
+        (reader("a.record", "b.record"), 2),
+        (reader("*.record", fields="sample_from_datasets_weights: [1]"), 2),
+        (reader("gs://bucket/a.record"), 2),
+        (reader("nowhere.record"), 2),
+        (evaluation("a.record"), 2),
+        (reader("a.record") + TF1, 2),
+    ],
+    ids=["one-worker", "as-many", "weighed", "remote", "none-there", "evaluation", "TF1"],
+)
+def test_enough_files_or_not_known(text: str, workers: int) -> None:
+    make("a.record", "b.record")
+    subject = subject_of(text, num_workers=workers)
+    assert said(data.fewer_files_than_workers(subject)) == []
