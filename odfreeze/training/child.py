@@ -19,6 +19,7 @@ from typing import Any
 
 from odfreeze.errors import OdfreezeError
 from odfreeze.training import compat
+from odfreeze.training.cluster import read_cluster
 from odfreeze.training.determinism import explain_missing_kernel, make_deterministic
 from odfreeze.training.hooks import EnforcingHooks
 from odfreeze.training.loop import RunState, train_loop_with_hooks
@@ -48,6 +49,8 @@ def run_child(request: TrainingRequest) -> int:
         from object_detection import model_lib_v2, model_main_tf2
 
         if request.num_steps:
+            if len(read_cluster(request.flags, os.environ.get("TF_CONFIG")).tasks) > 1:
+                _emit("phase", phase="connect")
             model_lib_v2.train_loop = _enforcing(model_lib_v2.train_loop, request, applied)
         app.run(model_main_tf2.main, argv=["model_main_tf2", *request.flags])
     except SystemExit as ended:  # so ends app.run, after a good run with None

@@ -11,6 +11,7 @@ __all__ = ["BarProgress", "PlainProgress", "describe_selection", "format_duratio
 
 _PHASES = {
     "import": "importing TensorFlow and the OD API",
+    "connect": "waiting for the other workers",
     "build": "building the model, restoring and tracing (the first step takes a while)",
 }
 

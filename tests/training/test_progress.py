@@ -103,6 +103,7 @@ def test_a_whole_run_in_plain_lines() -> None:
         (0, {"kind": "stage", "stage": "01_head", "number": 1, "of": 2}),
         (0, START),
         (0, {"kind": "phase", "phase": "import"}),
+        (0, {"kind": "phase", "phase": "connect"}),
         (0, {"kind": "phase", "phase": "build"}),
         (0, {"kind": "selection", "totals": TOTALS, "resumed_at": None}),
         (60, step(0)),
@@ -118,6 +119,7 @@ def test_a_whole_run_in_plain_lines() -> None:
     ) == [
         "stage 1 of 2: 01_head",
         "importing TensorFlow and the OD API",
+        "waiting for the other workers",
         "building the model, restoring and tracing (the first step takes a while)",
         "trainable 26 variables (412,345 parameters), frozen 178 (2,257,984), held 112 (34,112)",
         "step 0 of 100",
