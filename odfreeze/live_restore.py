@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.errors import CheckpointError, CheckpointNotFoundError, RemotePathError
@@ -30,12 +30,14 @@ class Given:
       path: Prefix of the checkpoint; "" where there is none, its path where it cannot be read.
       note: What was taken for the path, or for the checkpoint; or "".
       missing: Why there is no checkpoint, or "".
+      names: Name by object path in the checkpoint, as far as it has them.
     """
 
     restore: Restore
     path: str = ""
     note: str = ""
     missing: str = ""
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def given_to(
@@ -68,6 +70,7 @@ def given_to(
             )
             pairs = zip(source.variables, given.restored, strict=True)
             values = {v.object_path: v.shape for v, is_given in pairs if is_given}
+            names = {v.object_path: v.name for v in source.variables if v.name is not None}
             path, note = source.path, source.resolution
     except (CheckpointError, RemotePathError) as error:
         why = error.message
@@ -78,7 +81,7 @@ def given_to(
     if checkpoint_type == "classification":
         values = _moved_to_backbone(live, values)
     restored = tuple(values.get(v.object_path) == v.shape for v in live)
-    return Given(Restore(restored, given.problem), path, note)
+    return Given(Restore(restored, given.problem), path, note, names=names)
 
 
 def _from_its_own(

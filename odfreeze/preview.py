@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.check import Case, findings_of
@@ -167,7 +167,12 @@ def _preview_live(
         config.fine_tune_checkpoint_type,
         config.meta_architecture,
     )
-    case = _case(config, selection, given.restore, frozen_batch_norm, given.missing)
+    case = replace(
+        _case(config, selection, given.restore, frozen_batch_norm),
+        checkpoint_missing=given.missing,
+        is_live=True,
+        names_elsewhere=lambda: given.names,
+    )
     return _preview_of(config, case, given.path, given.note, found.versions)
 
 
@@ -222,7 +227,20 @@ def case_of(
         config.meta_architecture,
         object_based=source.format == "object",
     )
-    return _case(config, selection, given, frozen_batch_norm, names_missing=source.names_missing)
+    return replace(
+        _case(config, selection, given, frozen_batch_norm),
+        names_missing=source.names_missing,
+        names_elsewhere=lambda: _kept_names(config),
+    )
+
+
+def _kept_names(config: PipelineConfig) -> dict[str, str]:
+    """Returns the names of the live model by object path, {} where its list is not kept."""
+    from odfreeze.training.live_preview import kept_live_variables
+
+    found = kept_live_variables(config)
+    variables = () if found is None else found.variables
+    return {v.object_path: v.name for v in variables if v.name is not None}
 
 
 def _case(
@@ -230,8 +248,6 @@ def _case(
     selection: Selection,
     given: Restore,
     frozen_batch_norm: FrozenBatchNorm,
-    checkpoint_missing: str = "",
-    names_missing: str = "",
 ) -> Case:
     return Case(
         selection=selection,
@@ -240,8 +256,6 @@ def _case(
         checkpoint_type=config.fine_tune_checkpoint_type,
         type_place=_place(config, "fine_tune_checkpoint_type")
         or _place(config, "fine_tune_checkpoint"),
-        checkpoint_missing=checkpoint_missing,
-        names_missing=names_missing,
         frozen_batch_norm=frozen_batch_norm,
         document=config.document,
     )

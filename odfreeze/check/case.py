@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from odfreeze.errors import Place
+from odfreeze.keras_names import numbers_of
 from odfreeze.restore import Restore
 from odfreeze.selection import FrozenBatchNorm, Pattern, Selection
 from odfreeze.variables import Variable
@@ -31,6 +32,9 @@ class Case:
       names_missing: Why the checkpoint holds no names, or "".
       frozen_batch_norm: As given to `select`.
       document: The config, or None.
+      is_live: Whether the variables are those of a live model, not of a checkpoint.
+      names_elsewhere: Gives the names on the other side, by object path: those of the live model
+        where these are of a checkpoint, and the other way round; None where nothing is known.
     """
 
     selection: Selection
@@ -42,6 +46,10 @@ class Case:
     names_missing: str = ""
     frozen_batch_norm: FrozenBatchNorm = "hold"
     document: Document | None = None
+    is_live: bool = False
+    names_elsewhere: Callable[[], Mapping[str, str]] | None = None
+    _elsewhere: list[Mapping[str, str]] = field(default_factory=list, repr=False)
+    _numbers: list[dict[str, set[int]]] = field(default_factory=list, repr=False)
     _made: dict[str | int, list[str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -60,6 +68,20 @@ class Case:
         if made is None:
             made = self._made["paths"] = [v.object_path for v in self.selection.variables]
         return made
+
+    @property
+    def other_names(self) -> Mapping[str, str]:
+        """Name by object path on the other side, asked for once; {} where nothing is known."""
+        if not self._elsewhere:
+            self._elsewhere.append({} if self.names_elsewhere is None else self.names_elsewhere())
+        return self._elsewhere[0]
+
+    @property
+    def keras_numbers(self) -> dict[str, set[int]]:
+        """The numbers of names that Keras made up, by class of layers; see `numbers_of`."""
+        if not self._numbers:
+            self._numbers.append(numbers_of(self.selection.variables))
+        return self._numbers[0]
 
     def subjects(self, pattern: Pattern) -> list[str]:
         """What a pattern is matched against."""

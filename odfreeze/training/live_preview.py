@@ -25,7 +25,7 @@ from odfreeze.training.model_part import digest_of_model, model_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Watch", "list_live_variables"]
+__all__ = ["Watch", "kept_live_variables", "list_live_variables"]
 
 #: Called about once a second while a model is built, with the seconds since.
 Watch = Callable[[float], None]
@@ -51,14 +51,18 @@ def list_live_variables(
     """
     if not config.document.root.named("model"):
         raise ConfigError(f"{config.file} has no model; add the model block of its architecture")
+    known = kept_live_variables(config)
+    if known is None:
+        _check_environment()
+        known = _build(config, python, watch)
+        keep(digest_of_model(config), known)
+    return known
+
+
+def kept_live_variables(config: PipelineConfig) -> VariableList | None:
+    """Returns the same where it is kept, at the cost of reading a file; else None."""
     model, versions = digest_of_model(config), fingerprint()
-    known = kept(model, versions) if versions else kept_by_any(model)
-    if known is not None:
-        return known
-    _check_environment()
-    built = _build(config, python, watch)
-    keep(model, built)
-    return built
+    return kept(model, versions) if versions else kept_by_any(model)
 
 
 def _check_environment() -> None:

@@ -5,22 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from odfreeze.check.case import Case, few, quantity, quoted
+from odfreeze.check.case import Case, quantity, quoted
 from odfreeze.errors import Place
 from odfreeze.findings import Finding
 from odfreeze.regex_guard import search_bounded
-from odfreeze.selection import PATH_PREFIX, Pattern
+from odfreeze.selection import Pattern
 from odfreeze.variables import Variable
 
-__all__ = ["AUTOMATIC_NAME", "RULES"]
-
-#: How a name begins that Keras gives to a layer without one, numbered as it goes.
-AUTOMATIC_NAME = (
-    r"(?:conv2d|batch_normalization|conv2d_transpose|dense|freezable_batch_norm)(?:_\d+)?/"
-)
-#: Meta architectures with such layers: CenterNet's neck and heads, the box classifier of
-#: Faster R-CNN with an FPN, and all of Inception-ResNet.
-_WITH_AUTOMATIC_NAMES = ("center_net", "deepmac", "faster_rcnn", "context_rcnn")
+__all__ = ["RULES"]
 
 #: A pattern with more matches is not compared with other ways to match: that takes too long.
 _MOST_NAMES = 20_000
@@ -170,24 +162,6 @@ def _differing(
         yield Finding(code, "info", message.format(patterns=listed), differing[0][0].place)
 
 
-def names_not_dependable(case: Case) -> Iterator[Finding]:
-    """ODF211: automatic names (``conv2d_166``) differ from process to process."""
-    if not (case.meta_architecture or "").startswith(_WITH_AUTOMATIC_NAMES):
-        return
-    numbered = re.compile(AUTOMATIC_NAME)
-    for index, pattern in enumerate(case.selection.patterns):
-        if pattern.by_path:
-            continue
-        automatic = [v for v in case.selection.matches(index) if numbered.match(v.label)]
-        if automatic:
-            message = (
-                f"{pattern.field}: {quoted(pattern.text)} matches names that Keras numbers as it "
-                f"goes ({few(automatic)}), which are others when anything was built before in "
-                f"the process; match object paths instead, with {PATH_PREFIX} at its beginning"
-            )
-            yield Finding("ODF211", "info", message, pattern.place)
-
-
 def _rows(case: Case) -> Iterator[tuple[Variable, tuple[int, ...]]]:
     return zip(case.selection.variables, case.selection.matched_by, strict=True)
 
@@ -197,6 +171,6 @@ def _first_place(case: Case) -> Place | None:
 
 
 RULES = (
-    everything_frozen, nothing_frozen, batch_norm_left_updating, names_not_dependable,
-    match_would_differ, suffix_would_differ,
+    everything_frozen, nothing_frozen, batch_norm_left_updating, match_would_differ,
+    suffix_would_differ,
 )  # fmt: skip

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from odfreeze.check.case import quantity
-from odfreeze.check.selection.outcome import AUTOMATIC_NAME
+from odfreeze.keras_names import keras_name
 from odfreeze.regex_guard import search_bounded
 from odfreeze.selection import PATH_PREFIX
 from odfreeze.variables import Variable
@@ -149,7 +149,7 @@ def pattern_of(part: Sequence[Variable], variables: Sequence[Variable]) -> str |
     """
     inside = {v.object_path for v in part}
     others = [v for v in variables if v.object_path not in inside]
-    dependable = all(v.name is not None and not re.match(AUTOMATIC_NAME, v.name) for v in part)
+    dependable = all(v.name is not None and keras_name(v) is None for v in part)
     if dependable and all(v.name is not None for v in variables):
         names, other_names = [v.label for v in part], [v.label for v in others]
         for mask in (_masked, str):

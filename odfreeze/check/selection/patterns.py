@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from odfreeze.check.case import Case, few, quantity, quoted
+from odfreeze.check.selection.moving_names import moved_away
 from odfreeze.check.selection.regex_parts import Part, parts
 from odfreeze.findings import Finding
 from odfreeze.regex_guard import compile_regex, search_bounded
@@ -39,9 +40,9 @@ def _reason(case: Case, pattern: Pattern, vocabulary: _Vocabulary) -> str:
             f"the checkpoint holds no names ({case.names_missing}), only object paths, which "
             f"patterns beginning with {PATH_PREFIX} are matched against"
         )
-    named = _part_named(case, pattern)
-    if named:
-        return named
+    why = moved_away(case, pattern) or _part_named(case, pattern)
+    if why:
+        return why
     for text, by_path, why in _variants(pattern):
         subjects = case.object_paths if by_path else case.names
         found = search_bounded(text, subjects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odfreeze.check.selection import outcome, pattern_texts, patterns
+from odfreeze.check.selection import moving_names, outcome, pattern_texts, patterns
 from odfreeze.check.subject import Subject
 from odfreeze.findings import Finding, in_order
 
@@ -23,7 +23,7 @@ def as_previewed(subject: Subject) -> Iterator[Finding]:
     if case is None:
         return
     told = {found.place for rule in pattern_texts.RULES for found in rule(subject)}
-    rules = (*patterns.RULES, *outcome.RULES)
+    rules = (*patterns.RULES, *outcome.RULES, *moving_names.RULES)
     for finding in in_order(finding for rule in rules for finding in rule(case)):
         if finding.place not in told:
             yield finding

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from odfreeze.check.selection import outcome
-from odfreeze.variables import Variable
 from tests.check.cases import case_of, told
 
 
@@ -123,22 +122,3 @@ def test_the_suffix_would_decide_otherwise(text: str, instead: str) -> None:
 @pytest.mark.parametrize("text", ["kernel", "^block_1(?!0)", "(?#path)kernel$", "(kernel|bias)"])
 def test_the_suffix_changes_nothing(text: str) -> None:
     assert told(outcome.suffix_would_differ, case_of(text)) == []
-
-
-@pytest.mark.parametrize(
-    ("architecture", "text", "speaks"),
-    [("center_net", "conv2d", True), ("deepmac_meta_arch", "normalization_2", True),
-     ("faster_rcnn", "conv2d", True), ("ssd", "conv2d", False), ("center_net", "stem", False),
-     ("center_net", "(?#path)head", False)],
-    ids=["centernet", "deepmac", "faster-rcnn", "ssd", "own-name", "path"],
-)  # fmt: skip
-def test_names_that_keras_numbers_are_not_dependable(
-    architecture: str, text: str, speaks: bool
-) -> None:
-    names = ["conv2d_166/kernel", "batch_normalization_2/gamma", "stem/kernel"]
-    some = [Variable(n, f"model/head/{i}", (1,), "float32") for i, n in enumerate(names)]
-    found = told(
-        outcome.names_not_dependable,
-        case_of(text, variables=some, meta_architecture=architecture),
-    )
-    assert [line[:15] for line in found] == ["ODF211 info 1: "] * speaks
