@@ -18,7 +18,7 @@ def copies(variable: Any) -> tuple[Any, ...]:
     inner = _inner(variable)
     if type(inner).__name__.startswith("TPU"):
         return (variable,)
-    return tuple(getattr(inner, "_values", None) or (inner,))
+    return tuple(vars(inner).get("_values") or (inner,))
 
 
 def value_bytes(variable: Any) -> bytes:
@@ -48,4 +48,6 @@ def save_one_copy(variable: Any) -> Iterator[Callable[[], None]]:
 
 
 def _inner(variable: Any) -> Any:
-    return getattr(variable, "_variable", variable)
+    # Not getattr: what a distributed variable does not have it asks of its value, for which a
+    # moving statistic is summed over all workers, and those that do not ask are never there.
+    return vars(variable).get("_variable", variable)
