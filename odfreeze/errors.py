@@ -212,9 +212,7 @@ class DataError(OdfreezeError, ValueError):
 
 
 class SelectionMismatchError(OdfreezeError, RuntimeError):
-    """The live model's selection differs from the preview's."""
-
-    exit_status = 1
+    """The live model's selection differs from the preview's; nothing was trained."""
 
 
 class MissingDependencyError(OdfreezeError, ImportError):

@@ -11,7 +11,7 @@ gradient filter reaches. `lift_selection` takes all three back.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -145,32 +145,28 @@ def release(layer: Any) -> None:
         object.__setattr__(layer, "call", own)
 
 
-def compare_states(enforcement: Enforcement, expected: dict[str, str]) -> None:
+def compare_states(
+    enforcement: Enforcement,
+    expected: dict[str, str],
+    names: Callable[[], Mapping[str, str]] = dict,
+) -> None:
     """Holds the live selection against the one that was previewed.
 
     Args:
       enforcement: The live selection.
       expected: State by object path, as previewed from a checkpoint. A path that only one
         side knows is no difference: a checkpoint may hold less than the model, or more.
+      names: Gives, for the message, the checkpoint's names by object path.
 
     Raises:
       SelectionMismatchError: With both sides of every variable whose states differ.
     """
-    rows = []
-    for one, state in zip(enforcement.live, enforcement.selection.states, strict=True):
-        previewed = expected.get(one.record.object_path)
-        if previewed is not None and previewed != state:
-            rows.append(
-                f"  {one.record.object_path}: previewed {previewed},"
-                f" the live model ({one.record.label}) gives {state}"
-            )
-    if rows:
-        more = [f"  … and {len(rows) - 20} more"] if len(rows) > 20 else []
-        raise SelectionMismatchError(
-            f"the live model does not give what was previewed for {len(rows)} variables; the names"
-            " in the checkpoint are not those of the live model. Address them by object path,"
-            " with patterns that begin with (?#path):\n" + "\n".join(rows[:20] + more)
-        )
+    pairs = zip(enforcement.live, enforcement.selection.states, strict=True)
+    if all(expected.get(one.record.object_path, state) == state for one, state in pairs):
+        return
+    from odfreeze.training.drift import describe_difference
+
+    raise SelectionMismatchError(describe_difference(enforcement.selection, expected, names()))
 
 
 def _held_layers(enforcement: Enforcement) -> list[Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.refusal import refuse
+from odfreeze.training.drift import names_in_checkpoint
 from odfreeze.training.enforce import apply_selection, compare_states, select_live
 from odfreeze.training.loop import RunHooks, RunState
 from odfreeze.training.reach import ReachWatch, keep_unreached
@@ -54,8 +56,8 @@ class EnforcingHooks(RunHooks):
         if not run.resumed:
             given = restored_variables(run)
             restored = [id(one.value) in given for one in enforcement.live]
+        compare_states(enforcement, request.expected, partial(names_in_checkpoint, self._config))
         refuse(enforcement.selection, restored, request.allow)
-        compare_states(enforcement, request.expected)
         apply_selection(run.model, enforcement)
         if not enforcement.selection.of("trainable"):
             _train_nothing(run)
