@@ -158,6 +158,12 @@ class PipelineConfig:
         return 32 if value is None else value.as_int()
 
     @property
+    def adds_regularization_loss(self) -> bool:
+        """Whether the loss includes the regularization, as by default (train.proto, 18)."""
+        value = last_scalar(self.document, "train_config.add_regularization_loss")
+        return value is None or value.as_bool()
+
+    @property
     def freeze_variables(self) -> tuple[str, ...]:
         """The patterns of ``freeze_variables``, escapes undone."""
         return self._texts("train_config.freeze_variables")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from odfreeze.selection import State
 from odfreeze.workers import WorkerCheck
 
-__all__ = ["Change", "Group", "Verification", "reasons_of"]
+__all__ = ["AverageCheck", "Change", "Group", "Verification", "reasons_of"]
 
 _FEW = 3
 
@@ -61,6 +61,45 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class AverageCheck:
+    """The moving averages of what was not to change, held against its values.
+
+    Attributes:
+      variables: How many frozen or held variables have an average.
+      differing: Those whose average is not their value, by the bit.
+      missing: Names of those that could have one, as others have, and have none.
+    """
+
+    variables: int
+    differing: tuple[Change, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why evaluating with averages would not evaluate what was frozen; () when it would."""
+        found = []
+        if self.differing:
+            found.append(
+                f"{len(self.differing)} of {self.variables} frozen variables have a moving average"
+                " that is not their value: evaluation with use_moving_averages runs that"
+            )
+        if self.missing:
+            found.append(
+                f"{len(self.missing)} frozen variables have no moving average, as others have:"
+                f" evaluation with use_moving_averages runs zeros: {_few(self.missing)}"
+            )
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as plain Python values."""
+        return {
+            "variables": self.variables,
+            "differing": [_change_json(change) for change in self.differing],
+            "missing": list(self.missing),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What the comparison found.
 
@@ -76,6 +115,7 @@ class Verification:
       updating: The statistics that could move.
       reasons: Why it is not ok; empty when it is.
       workers: What the copies on each worker were found to be; () for a run of one replica.
+      averages: What the moving averages were found to be; None where there are none.
     """
 
     before: str
@@ -89,6 +129,7 @@ class Verification:
     updating: Group
     reasons: tuple[str, ...]
     workers: tuple[WorkerCheck, ...] = ()
+    averages: AverageCheck | None = None
 
     @property
     def ok(self) -> bool:
@@ -109,15 +150,7 @@ class Verification:
         for group in (self.frozen, self.held):
             out[group.state] = {
                 "variables": group.variables,
-                "changed": [
-                    {
-                        "name": change.name,
-                        "object_path": change.object_path,
-                        "change": change.kind,
-                        "max_abs_difference": change.max_abs_difference,
-                    }
-                    for change in group.changed
-                ],
+                "changed": [_change_json(change) for change in group.changed],
                 "missing": list(group.missing),
                 "new": list(group.new),
             }
@@ -129,6 +162,8 @@ class Verification:
                 "missing": list(group.missing),
                 "new": list(group.new),
             }
+        if self.averages is not None:
+            out["averages"] = self.averages.to_json()
         if self.workers:
             out["workers"] = [worker.to_json() for worker in self.workers]
         out["reasons"] = list(self.reasons)
@@ -160,6 +195,15 @@ def _reasons(groups: Mapping[State, Group]) -> Iterator[str]:
         compared = len(trainable.changed) + len(trainable.unchanged)
         which = f"none of {compared} trainable variables" if compared else "no trainable variable"
         yield f"{which} changed its value: a run that trained nothing proves nothing"
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "object_path": change.object_path,
+        "change": change.kind,
+        "max_abs_difference": change.max_abs_difference,
+    }
 
 
 def _few(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from odfreeze.averages import with_averages
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.difference import compare_values
 from odfreeze.errors import CheckpointError, RemotePathError, UsageError
@@ -58,8 +59,9 @@ def verify(
       frozen_batch_norm: As the run was told; for two checkpoints only.
 
     Returns:
-      Not ``ok`` when a frozen or held value changed, or is in one of the two only,
-      or when no trainable value changed: a run that trained nothing proves nothing.
+      Not ``ok`` when a frozen or held value changed, or is in one of the two only, or when
+      its moving average in the second is not that value, or when no trainable value changed:
+      a run that trained nothing proves nothing.
 
     Raises:
       UsageError: Two checkpoints without a config, or a config with a record.
@@ -157,7 +159,7 @@ def _with_config(
         return compare_values(before, old, after, new, measured=measured)
 
     groups = _compared(pairs, compare, after)
-    return Verification(
+    found = Verification(
         before=before.path,
         after=after.path,
         config=config.file,
@@ -166,7 +168,9 @@ def _with_config(
         **groups,
         reasons=reasons_of(groups),
         workers=(),
+        averages=None,
     )
+    return with_averages(found, after, [(new, state) for _, new, state in pairs])
 
 
 def _with_record(
@@ -204,7 +208,9 @@ def _with_record(
         **groups,
         reasons=reasons_of(groups),
         workers=(),
+        averages=None,
     )
+    found = with_averages(found, after, [(new, state) for _, new, state in pairs])
     if name == _UNNAMED:
         return found
     return with_workers(found, Path(name).parent.parent, record, digests)

@@ -77,6 +77,7 @@ def verify_alone(model_dir: str | os.PathLike[str]) -> Verification | None:
         **groups,
         reasons=(*of_groups, *reasons),
         workers=checks,
+        averages=None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from odfreeze.verification import Change, Group, Verification
+from odfreeze.verification import AverageCheck, Change, Group, Verification
 from odfreeze.workers import WorkerCheck
 
 __all__ = ["verification_lines"]
@@ -25,7 +25,7 @@ def verification_lines(found: Verification, shown: int = _SHOWN) -> list[str]:
     lines.append("")
     for group in (found.frozen, found.held):
         lines.append(_count(group, len(group.unchanged), "unchanged"))
-        lines += _changes(group, shown)
+        lines += _changes(group.changed, shown)
     control = ""
     if found.ok:
         control = ": something did learn, so that the others stood still means something"
@@ -37,6 +37,8 @@ def verification_lines(found: Verification, shown: int = _SHOWN) -> list[str]:
         for what, names in (("only before", group.missing), ("only after", group.new)):
             if names:
                 lines.append(f"  {len(names)} {group.state} {what}, not compared")
+    if found.averages is not None:
+        lines += _averages(found.averages, shown)
     lines += [_worker(worker) for worker in found.workers]
     lines.append("")
     lines.append(f"  before  {found.before}{_step(found.before_step)}")
@@ -55,6 +57,12 @@ def _verdict(found: Verification) -> str:
 
 def _count(group: Group, count: int, what: str) -> str:
     return f"  {group.state:<10}{count:>6} of {group.variables} {what}"
+
+
+def _averages(averages: AverageCheck, shown: int) -> list[str]:
+    equal = averages.variables - len(averages.differing)
+    line = f"  averages  {equal:>6} of {averages.variables} of frozen variables are their values"
+    return [line, *_changes(averages.differing, shown)]
 
 
 def _worker(worker: WorkerCheck) -> str:
@@ -85,9 +93,9 @@ def _named(names: Sequence[str], shown: int) -> str:
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
-def _changes(group: Group, shown: int) -> list[str]:
+def _changes(found: Sequence[Change], shown: int) -> list[str]:
     """Names what changed, the largest difference first, unknown ones ahead of all."""
-    changes = sorted(group.changed, key=lambda change: -_size(change))
+    changes = sorted(found, key=lambda change: -_size(change))
     width = max((len(change.name) for change in changes[:shown]), default=0)
     lines = [f"    {change.name:<{width}}  {_what(change)}" for change in changes[:shown]]
     if len(changes) > shown:

@@ -14,6 +14,7 @@ from odfreeze.training.loop import RunHooks, RunState
 from odfreeze.training.reach import ReachWatch, keep_unreached
 from odfreeze.training.recording import restored_variables, write_baseline
 from odfreeze.training.request import TrainingRequest
+from odfreeze.training.slots import settle_slots
 from odfreeze.training.summary import log_selection, summarize, write_summary
 from odfreeze.training.workers import Workers
 
@@ -59,6 +60,7 @@ class EnforcingHooks(RunHooks):
         compare_states(enforcement, request.expected, partial(names_in_checkpoint, self._config))
         refuse(enforcement.selection, restored, request.allow)
         apply_selection(run.model, enforcement)
+        settle_slots(run, enforcement)
         if not enforcement.selection.of("trainable"):
             _train_nothing(run)
         if run.is_chief:

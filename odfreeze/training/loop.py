@@ -43,6 +43,7 @@ class RunState:
       checkpoint: The ``tf.train.Checkpoint`` with ``model``, ``optimizer`` and ``step``.
       num_steps: Steps at which the run ends.
       resumed: Whether a checkpoint in ``model_dir`` was restored.
+      restore_status: What TensorFlow gave for that restore, or None before it.
       saved_step: Step of the checkpoint that was saved last or resumed from, or None.
       built: Whether stock has run the model once, so that all its variables exist.
       fine_tune_checkpoint: The checkpoint that was restored for fine-tuning, or None.
@@ -56,6 +57,7 @@ class RunState:
         self.manager: Any = None
         self.restored: dict[str, Any] | None = None
         self.resumed = False
+        self.restore_status: Any = None
         self.saved_step: int | None = None
         self.dataset: Any = None
         self.unpad_groundtruth_tensors = True
@@ -169,7 +171,7 @@ def _manager_class(tf: Any, run: RunState, hooks: RunHooks) -> type:
             hooks.before_restore(run)
 
             def restore(path: str | None, *args: Any, **kwargs: Any) -> Any:
-                status = stock_restore(path, *args, **kwargs)
+                status = run.restore_status = stock_restore(path, *args, **kwargs)
                 run.resumed = path is not None
                 run.saved_step = run.step if f"{path}".endswith(f"-{run.step}") else None
                 hooks.after_restore(run)
