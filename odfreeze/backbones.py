@@ -78,7 +78,7 @@ def _depth(layer: Layer) -> tuple[bool, tuple[int, int, int], int, int]:
     """Sorts by the number in the path; a second stage goes behind the first."""
     path, variables = layer
     second = "_for_box_classifier_features/" in path
-    number = re.search(r"layer_with_weights-(\d+)", path)
+    number = re.search(r".*layer_with_weights-(\d+)", path)  # of the innermost model
     first = min(v.order for v in variables)
     return second, _hourglass(path)[0], int(number[1]) if number else -1, first
 

@@ -13,8 +13,9 @@ Facts from object_detection 2.8 (attributes that Keras tracks become parts of th
 - Faster R-CNN: meta_architectures/faster_rcnn_meta_arch.py; with an FPN also
   models/faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py
 - CenterNet: ``_base_model`` and ``_feature_extractor_model`` of
-  models/center_net_*_feature_extractor.py, ``_network`` for an hourglass, and the heads of
-  meta_architectures/center_net_meta_arch.py (``_construct_prediction_heads``)
+  models/center_net_*_feature_extractor.py, ``_network`` for an hourglass or for a MobileNet with
+  the layers on top of it, and the heads of meta_architectures/center_net_meta_arch.py
+  (``_construct_prediction_heads``)
 """
 
 from __future__ import annotations
@@ -182,6 +183,8 @@ _PLACES: tuple[tuple[str, Part, str], ...] = (
     ("_feature_extractor/classification_backbone/", "backbone", ""),
     ("_feature_extractor/_efficientnet/", "backbone", ""),
     ("_feature_extractor/_base_model/", "backbone", ""),
+    ("_feature_extractor/_network/layer_with_weights-0/", "backbone", ""),
+    ("_feature_extractor/_network/layer_with_weights-", "neck", "upsampling"),
     ("_feature_extractor/_network/", "backbone", ""),
     ("_feature_extractor/_bifpn_stage/", "neck", "bifpn"),
     ("_feature_extractor/_fpn_features_generator/", "neck", "fpn"),
@@ -194,6 +197,7 @@ _PLACES: tuple[tuple[str, Part, str], ...] = (
     (_PROPOSAL + "coarse_feature_layers/", "neck", "coarse"),
     (_PROPOSAL, "backbone", ""),
     ("_feature_extractor_for_box_classifier_features/", *_REGION),
+    ("_context_feature_extract_fn/", "head", "attention"),
     ("_first_stage_box_predictor", "head", "proposal"),
     ("_box_predictor/", "head", "?"),
     ("_mask_rcnn_box_predictor/", "head", "?"),

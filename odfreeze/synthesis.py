@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 from odfreeze.errors import UsageError
 from odfreeze.selection import PATH_PREFIX, Pattern, match_columns
@@ -33,6 +34,7 @@ _NESTING = "center_net_"
 _NUMBERS = ("", "_0", "_7", "_4321")
 
 
+@lru_cache(maxsize=20_000)  # the groups of a model are of the same names
 def is_automatic(name: str | None) -> bool:
     """Whether a name is missing or holds a number that Keras gave and may give anew.
 
@@ -46,6 +48,7 @@ def _numbering(name: str) -> re.Pattern[str]:
     return _NESTED if name.startswith(_NESTING) else _AUTOMATIC
 
 
+@lru_cache(maxsize=20_000)
 def _renumbered(name: str, number: str) -> str:
     """Returns a name with this number for each that Keras gave.
 
@@ -108,11 +111,12 @@ def _of_names(chosen: Sequence[Variable], others: Sequence[Variable]) -> tuple[s
     return min(expressions_for(inside, outside), endings, key=_cost)
 
 
-def _names_of(name: str) -> Iterable[str]:
+@lru_cache(maxsize=20_000)
+def _names_of(name: str) -> tuple[str, ...]:
     """Returns a name, and those that the variable may have in another process."""
-    return dict.fromkeys(
-        (name, *(_renumbered(name, number) for number in _NUMBERS if is_automatic(name)))
-    )
+    if not is_automatic(name):
+        return (name,)
+    return tuple(dict.fromkeys((name, *(_renumbered(name, number) for number in _NUMBERS))))
 
 
 def _of_paths(chosen: Sequence[Variable], others: Sequence[Variable]) -> tuple[str, ...]:
@@ -133,7 +137,7 @@ def _cost(patterns: Sequence[str]) -> int:
     return sum(
         len(text)
         + 4 * text.count("|")
-        + 8 * (1 + text.count("["))
+        + 8 * (1 + text.count("[") + text.count(")?"))
         + 15 * ("^" not in text)
         + 30 * text.startswith(PATH_PREFIX)
         for text in patterns

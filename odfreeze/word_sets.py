@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 __all__ = ["expressions_for", "numbers_between"]
@@ -19,7 +20,7 @@ _Word = tuple[str, ...]
 #: A set that keeps its order: that in which the words were given.
 _Words = dict[_Word, None]
 _SIGNS = re.compile(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]")
-_COMPONENTS = re.compile(r"[^/0-9]+|[0-9]+|/")
+_COMPONENTS = re.compile(r"[^/.0-9]+|[0-9]+|/|\.S?")  # ".S" is a "/" in a tracked name
 #: An alternation longer than this is written as several expressions.
 _LONGEST = 100
 #: Rows of numbers with different endings are compared up to this many.
@@ -58,13 +59,12 @@ class _Writer:
 
     def __init__(self, stops: str, backwards: bool, newlines: bool) -> None:
         self._stops = stops
-        self._tokens = (_SIGNS if "_" in stops else _COMPONENTS).findall
         self._backwards = backwards
         last = r"\Z" if newlines else "$"  # "$" is found before a newline at the end, too
         self._start, self._end = (last, "^") if backwards else ("^", last)
 
     def tokens(self, word: str) -> _Word:
-        found = tuple(self._tokens(word))
+        found = _signs(word) if "_" in self._stops else _components(word)
         return found[::-1] if self._backwards else found
 
     def anchored(self, text: str) -> str:
@@ -82,12 +82,12 @@ class _Writer:
         rows: dict[tuple[tuple[str, ...], bool], list[str]] = {}  # rests to the tokens before
         for head, rests in wanted.items():
             if not _is_number(head):
-                rest = self._rest(rests, unwanted.get(head, {}), head, component)
-                rows.setdefault((tuple(rest), False), []).append(_escaped(head))
+                ends = self._rest(rests, unwanted.get(head, {}), head, component)
+                rows.setdefault((tuple(ends), False), []).append(_escaped(head))
             elif head == numbers[0]:
                 for row, some, none in _merged(numbers, wanted, unwanted):
-                    rest = self._rest(some, none, head, component)
-                    rows.setdefault((tuple(rest), True), []).extend(row)
+                    ends = self._rest(some, none, head, component)
+                    rows.setdefault((tuple(ends), True), []).extend(row)
         written = [self._end] if () in inside else []
         for (behind, numbered), heads in rows.items():
             text = self.alternation(behind)
@@ -97,7 +97,8 @@ class _Writer:
             elif len(heads) == 1:
                 together = self._join(heads[0], text)
                 apart = [self._join(heads[0], end) for end in behind]
-                written += apart if len("|".join(apart)) <= len(together) + 2 else [together]
+                short = heads[0] not in self._stops and len("|".join(apart)) <= len(together) + 2
+                written += apart if short else [together]
             elif (len(heads) - 1) * len(text) <= 4:  # parentheses would save nothing
                 written += [self._join(head, text) for head in heads]
             else:
@@ -175,6 +176,16 @@ class _Writer:
         return "".join(map(_escaped, reversed(tokens) if self._backwards else tokens))
 
 
+@lru_cache(maxsize=20_000)  # the groups of a model are of the same words
+def _signs(word: str) -> _Word:
+    return tuple(_SIGNS.findall(word))
+
+
+@lru_cache(maxsize=20_000)
+def _components(word: str) -> _Word:
+    return tuple(_COMPONENTS.findall(word))
+
+
 _Sequence = TypeVar("_Sequence", str, _Word)
 
 
@@ -230,7 +241,7 @@ def _unwrapped(text: str) -> str:
 def _is_whole(text: str) -> bool:
     """Whether each bracket in it is closed in it, and no bracket outside of it."""
     depth = 0
-    for sign in re.sub(r"\\.|\[\[\]|\[[^]]+\]", "", text):
+    for sign in re.sub(r"\\.|\[[^]]+\]", "", text):
         depth += (sign == "(") - (sign == ")")
         if depth < 0 or sign in "[]":
             return False
@@ -292,6 +303,5 @@ def _digits(low: int, high: int) -> str:
 
 def _escaped(token: str) -> str:
     """Escapes without a backslash where that can be: a text proto wants each one doubled."""
-    return re.sub(r"[.$*+?{}()|[]", r"[\g<0>]", re.sub(r"[\\^\]]", r"\\\g<0>", token)).replace(
-        "\n", r"\n"
-    )
+    text = re.sub(r"[\\^\[\]]", r"\\\g<0>", token)
+    return re.sub(r"[.$*+?{}()|]", r"[\g<0>]", text).replace("\n", r"\n")

@@ -25,8 +25,8 @@ def group_lines(groups: Groups, patterns: Patterns, *, glyphs: Glyphs) -> Iterat
       glyphs: What to draw the tree with.
     """
     rows = list(_rows(groups, glyphs))
-    wide = max(len(label) for label, _, _, _ in rows)
-    wide_kind = max(len(kind) for _, kind, _, _ in rows)
+    wide = max((len(label) for label, _, _, _ in rows), default=5)
+    wide_kind = max((len(kind) for _, kind, _, _ in rows), default=0)
     norms = {v.object_path for v in groups.batch_norm}
     whole = sum(v.parameters for v in groups.variables if v.trainable) or 1
     yield [
