@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from odfreeze.errors import TrainingRefusedError
+from odfreeze.errors import TrainingRefusedError, UsageError, suggest
 from odfreeze.selection import Selection
 
-__all__ = ["ALLOWANCES", "refuse"]
+__all__ = ["ALLOWANCES", "check_allowances", "refuse"]
 
 #: What is refused unless ``--allow_NAME`` is given, with what it means.
 ALLOWANCES: dict[str, str] = {
@@ -20,6 +20,22 @@ ALLOWANCES: dict[str, str] = {
     "random_frozen": "frozen variables that no checkpoint gives a value",
     "used_model_dir": "a model_dir that holds a checkpoint of another run",
 }
+
+
+def check_allowances(allow: Collection[str]) -> None:
+    """Raises for names that let nothing through.
+
+    Raises:
+      UsageError: A name is none of :data:`ALLOWANCES`, or they are given as one text.
+
+    >>> check_allowances(["all_frozen"])
+    """
+    if isinstance(allow, str):
+        raise UsageError(f"what to allow is a list of names: [{allow!r}]")
+    for name in allow:
+        if name not in ALLOWANCES:
+            near = suggest(name, ALLOWANCES)
+            raise UsageError(f"there is nothing to allow called {name!r}{near}")
 
 
 def refuse(

@@ -1,8 +1,8 @@
 """Everything about running the real OD API: compatibility, enforcement, launch.
 
 Importing this package, :mod:`odfreeze.training.launch` or :mod:`odfreeze.training.staged`
-imports no TensorFlow; that happens in the child process only, and where :func:`freeze` is
-called by a program that has a model of its own.
+imports no TensorFlow; that happens in the child process only, and where :func:`freeze` or
+:func:`enforced` is called by a program that has a model, or a training loop, of its own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from odfreeze.training.freezing import freeze as freeze
+    from odfreeze.training.stock_loop import enforced as enforced
 
-__all__ = ["freeze"]
+__all__ = ["enforced", "freeze"]
 
-_HOME_OF = {"freeze": "freezing"}
+_HOME_OF = {"enforced": "stock_loop", "freeze": "freezing"}
 
 
 def __getattr__(name: str) -> object:

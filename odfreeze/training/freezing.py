@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from odfreeze.errors import UsageError, suggest
+from odfreeze.errors import UsageError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.refusal import ALLOWANCES, refuse
+from odfreeze.refusal import check_allowances, refuse
 from odfreeze.selection import FrozenBatchNorm, Pattern
 from odfreeze.training.enforce import (
     Enforcement,
@@ -66,7 +66,7 @@ def freeze(
         it was.
       PatternError, ConfigError: The config cannot be used.
     """
-    _check(allow)
+    check_allowances(allow)
     patterns, config_holds = _rules_of(train_config)
     before: Enforcement | None = getattr(detection_model, _FROZEN, None)
     lift_selection(detection_model)
@@ -93,16 +93,6 @@ def freeze(
         ),
     )
     return list(detection_model.trainable_variables)
-
-
-def _check(allow: Collection[str]) -> None:
-    if isinstance(allow, str):
-        raise UsageError(f"allow takes a list of names: [{allow!r}]")
-    for name in allow:
-        if name not in ALLOWANCES:
-            raise UsageError(
-                f"there is nothing to allow called {name!r}{suggest(name, ALLOWANCES)}"
-            )
 
 
 def _rules_of(

@@ -13,6 +13,7 @@ from odfreeze.training.enforce import apply_selection, compare_states, select_li
 from odfreeze.training.loop import RunHooks, RunState
 from odfreeze.training.reach import ReachWatch, keep_unreached
 from odfreeze.training.recording import restored_variables, write_baseline
+from odfreeze.training.regularization import frozen_regularization
 from odfreeze.training.request import TrainingRequest
 from odfreeze.training.slots import settle_slots
 from odfreeze.training.summary import log_selection, summarize, write_summary
@@ -28,15 +29,20 @@ class EnforcingHooks(RunHooks):
       request: What was asked for.
       measures: Names of the measures of compatibility that were applied.
       emit: Told of what happens: the kind of an event and its data.
+      config: The config, where it is not what the request's file holds.
     """
 
     def __init__(
-        self, request: TrainingRequest, measures: tuple[str, ...], emit: Callable[..., None]
+        self,
+        request: TrainingRequest,
+        measures: tuple[str, ...],
+        emit: Callable[..., None],
+        config: PipelineConfig | None = None,
     ) -> None:
         self._request = request
         self._measures = measures
         self._emit = emit
-        self._config = PipelineConfig.read(request.config)
+        self._config = config or PipelineConfig.read(request.config)
         self._reach: ReachWatch | None = None
 
     def before_restore(self, run: RunState) -> None:
@@ -67,7 +73,9 @@ class EnforcingHooks(RunHooks):
             write_baseline(request, self._config, enforcement, run, self._measures)
         self._workers = Workers(request, enforcement, run)
         self._reach = ReachWatch(run.checkpoint.optimizer, enforcement)
-        summary = summarize(enforcement.selection, run.checkpoint.optimizer)
+        adds = self._config.adds_regularization_loss
+        constant = frozen_regularization(run.model, enforcement) if adds else 0.0
+        summary = summarize(enforcement.selection, run.checkpoint.optimizer, constant)
         log_selection(summary)
         if run.is_chief:
             write_summary(summary, run)

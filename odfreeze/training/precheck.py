@@ -16,7 +16,6 @@ from odfreeze.errors import (
     RemotePathError,
     TrainingRefusedError,
     UsageError,
-    suggest,
 )
 from odfreeze.files import refuse_remote
 from odfreeze.findings import Finding
@@ -24,7 +23,7 @@ from odfreeze.keras_names import numbers_of
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.record import differing_identity, read_record, record_path
-from odfreeze.refusal import ALLOWANCES, refuse
+from odfreeze.refusal import check_allowances, refuse
 from odfreeze.selection import FrozenBatchNorm, Selection
 
 __all__ = [
@@ -82,10 +81,7 @@ def precheck(
       RemotePathError: The run's directory is not on this machine.
       UsageError: A name in ``allow`` is none of the allowances.
     """
-    for name in allow:
-        if name not in ALLOWANCES:
-            near = suggest(name, ALLOWANCES)
-            raise UsageError(f"there is nothing to allow called {name!r}{near}")
+    check_allowances(allow)
     directory = local_directory(model_dir)
     num_steps = _num_steps(config, num_train_steps)
     step = latest_step(directory)
