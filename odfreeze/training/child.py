@@ -123,7 +123,13 @@ def summary_of(error: Exception) -> str:
     'KeyError: no such class'
     >>> summary_of(OSError("disk full"))
     'OSError: disk full'
+    >>> summary_of(OSError("{{node a}} Collective ops is aborted by: Error from /job:b"))
+    'another worker ended or cannot be reached, and its own log tells why: Error from /job:b'
     """
+    aborted = str(error).partition("Collective ops is aborted by: ")[2]
+    if aborted:
+        cause = aborted.splitlines()[0].rstrip(": ")
+        return f"another worker ended or cannot be reached, and its own log tells why: {cause}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     named = [line for line in lines if re.match(r"\w+(Error|Exception): \S", line)]
     return named[-1] if named else f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
