@@ -61,7 +61,7 @@ def _count(group: Group, count: int, what: str) -> str:
 
 def _averages(averages: AverageCheck, shown: int) -> list[str]:
     equal = averages.variables - len(averages.differing)
-    line = f"  averages  {equal:>6} of {averages.variables} of frozen variables are their values"
+    line = f"  averages  {equal:>6} of {averages.variables} equal the frozen values"
     return [line, *_changes(averages.differing, shown)]
 
 
