@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from odfreeze.training.replicas import copies
+
 if TYPE_CHECKING:
     from odfreeze.training.enforce import Enforcement
 
@@ -30,7 +32,7 @@ def frozen_regularization(detection_model: Any, enforcement: Enforcement) -> flo
         return 0.0
     import tensorflow as tf
 
-    learning = enforcement.values("trainable")
+    learning = [copy for value in enforcement.values("trainable") for copy in copies(value)]
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(learning)
         losses = list(detection_model.regularization_losses())
