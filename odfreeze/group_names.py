@@ -111,11 +111,11 @@ def group_patterns(groups: Groups) -> dict[str, tuple[str, ...]]:
 
 def _unknown(text: str, groups: Groups) -> UsageError:
     names = group_names(groups)
+    problem = f"there is no {text} in this model"
     if text in ("@head", "@neck", "@backbone"):
         problem = f"this model has no {text[1:]}"
-    else:
-        problem = f"there is no {text} in this model{suggest(text, names)}"
-    return UsageError(f"{problem}; it has {', '.join(names)} (`odfreeze groups` lists them)")
+    known = f"{', '.join(names)} (`odfreeze groups` lists them)"
+    return UsageError(f"{problem}; there is {known}{suggest(text, names)}")
 
 
 def _kinds(text: str, groups: Sequence[Group]) -> list[Group]:
@@ -123,8 +123,8 @@ def _kinds(text: str, groups: Sequence[Group]) -> list[Group]:
     found = [one for one in groups if one.kind == inner]
     if not found or len(text.split("/")) > 2 + text.endswith(f"/{_NORM}"):
         names = [f"{SIGN}{one.name}" for one in groups if one.kind]
-        known = f"; it has {', '.join(names)}" if names else ""
-        raise UsageError(f"there is no {text} in this model{suggest(text, names)}{known}")
+        known = f"; there is {', '.join(names)}" if names else ""
+        raise UsageError(f"there is no {text} in this model{known}{suggest(text, names)}")
     return found
 
 
@@ -138,8 +138,8 @@ def _blocks(text: str, inner: str, groups: Groups) -> list[Group]:
         labels = [one.kind for one in blocks]
         wrong = (first if low is None else last) or inner
         raise UsageError(
-            f"{text}: the backbone has no block {wrong}{suggest(wrong, labels)}; it has blocks "
-            f"1 to {len(blocks)} ({labels[0]} to {labels[-1]}; `odfreeze groups` lists them)"
+            f"{text}: the backbone has no block {wrong}; it has blocks 1 to {len(blocks)}, "
+            f"{labels[0]} to {labels[-1]} (`odfreeze groups` lists them){suggest(wrong, labels)}"
         )
     if low > high:
         raise UsageError(f"{text}: block {low} is not before block {high}; 1 is next to the image")

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from odfreeze.check import Case, findings_of
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.errors import CheckpointError, Place, UsageError
+from odfreeze.errors import Place
 from odfreeze.findings import Finding
 from odfreeze.garbage import collector_paused
+from odfreeze.model_source import open_checkpoint
 from odfreeze.restore import Restore, restore
 from odfreeze.selection import FrozenBatchNorm, Pattern, PatternField, Selection, select
 
 if TYPE_CHECKING:
     from odfreeze.pipeline import PipelineConfig
+    from odfreeze.variables import Variable
 
 __all__ = ["Preview", "case_of", "preview"]
 
@@ -114,7 +116,8 @@ def preview(
     Args:
       config: A pipeline.config, or its path.
       checkpoint: Taken in place of the config's ``fine_tune_checkpoint``.
-      freeze_variables: Taken in place of the config's; an empty sequence for none.
+      freeze_variables: Taken in place of the config's; an empty sequence for none. Among them
+        can be names of sets such as ``@backbone`` (`odfreeze.group_names`).
       update_trainable_variables: Likewise.
       frozen_batch_norm: ``hold``, or ``update`` to leave frozen batch norm layers' statistics
         updating.
@@ -139,7 +142,8 @@ def preview(
         patterns = _patterns(config, freeze_variables, update_trainable_variables)
         if live:
             return _preview_live(config, checkpoint, patterns, frozen_batch_norm, watch)
-        with _open(config, checkpoint) as source:
+        with open_checkpoint(config, checkpoint) as source:
+            patterns = _with_sets(patterns, source.variables)
             case = case_of(config, source, frozen_batch_norm, patterns)
             return _preview_of(config, case, source.path, source.resolution)
 
@@ -157,7 +161,7 @@ def _preview_live(
     found = list_live_variables(config, watch=watch)
     selection = select(
         found.variables,
-        patterns,
+        _with_sets(patterns, found.variables),
         frozen_batch_norm=frozen_batch_norm,
         config_holds=config.holds_statistic,
     )
@@ -261,22 +265,6 @@ def _case(
     )
 
 
-def _open(config: PipelineConfig, checkpoint: str | os.PathLike[str] | None) -> Checkpoint:
-    if checkpoint is not None:
-        return Checkpoint.open(checkpoint)
-    if not config.fine_tune_checkpoint:
-        raise UsageError(
-            f"{config.file}: train_config.fine_tune_checkpoint is not set, so there is nothing to "
-            "list variables from; set it, give a checkpoint (--checkpoint PATH), or have the model "
-            "built from the config (--live)"
-        )
-    try:
-        return Checkpoint.open(config.fine_tune_checkpoint)
-    except CheckpointError as error:
-        error.place = error.place or _place(config, "fine_tune_checkpoint")
-        raise
-
-
 def _patterns(
     config: PipelineConfig, freeze: Sequence[str] | None, update: Sequence[str] | None
 ) -> tuple[Pattern, ...]:
@@ -286,6 +274,21 @@ def _patterns(
             others = tuple(p for p in patterns if p.field != name)
             patterns = (*others, *(Pattern(name, text) for text in texts))
     return tuple(sorted(patterns, key=lambda pattern: _FIELDS.index(pattern.field)))
+
+
+def _with_sets(patterns: tuple[Pattern, ...], variables: Sequence[Variable]) -> tuple[Pattern, ...]:
+    """Returns given patterns with what names of sets among them stand for (``@backbone``)."""
+    if not any(p.place is None and p.text.startswith("@") for p in patterns):
+        return patterns
+    from odfreeze.group_names import expanded
+
+    return tuple(
+        replace(pattern, text=text)
+        for pattern in patterns
+        for text in (
+            (pattern.text,) if pattern.place else expanded((pattern.text,), lambda: variables)
+        )
+    )
 
 
 def _place(config: PipelineConfig, field: str) -> Place | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from odfreeze.errors import UsageError
@@ -30,8 +31,10 @@ _NESTED = re.compile(
     r"(?:_\d+)?(?=/)"
 )
 _NESTING = "center_net_"
-#: Numbers that such a layer may get in another process.
+#: Numbers that such a layer may get in another process: those that patterns are written for, and
+#: those that they are proven with.
 _NUMBERS = ("", "_0", "_7", "_4321")
+_OTHER_NUMBERS = ("_3", "_58", "_609")
 
 
 @lru_cache(maxsize=20_000)  # the groups of a model are of the same names
@@ -66,14 +69,18 @@ def patterns_for(wanted: Iterable[Variable], variables: Sequence[Variable]) -> t
     they match exactly is proven by searching them in all of the list.
 
     Args:
-      wanted: What to match; none for no patterns.
+      wanted: What to match, all of it in the model; none for no patterns.
       variables: All of the model.
 
     Raises:
-      UsageError: Two variables, one of them wanted, have the same name and the same object path.
+      UsageError: What is wanted is not in the model, or cannot be told from what is not.
     """
-    inside = {v.object_path for v in wanted}
-    chosen = [v for v in variables if v.object_path in inside]
+    existing = {v.object_path: v for v in variables}
+    inside = {v.object_path: v.label for v in wanted}
+    for path, label in inside.items():
+        if path not in existing:
+            raise UsageError(f"{label} is no variable of the model")
+    chosen = [existing[path] for path in inside]  # alternatives are in their order
     if not chosen:
         return ()
     if len(chosen) == len(variables):
@@ -97,7 +104,7 @@ def patterns_for(wanted: Iterable[Variable], variables: Sequence[Variable]) -> t
     exact = tuple(f"{PATH_PREFIX}^{re.escape(v.object_path)}\\Z" for v in chosen)
     if _proven(exact, inside, variables):
         return exact
-    raise UsageError("variables with one name and one object path cannot be told apart")
+    raise UsageError("variables with the same name and the same object path cannot be told apart")
 
 
 def _of_names(chosen: Sequence[Variable], others: Sequence[Variable]) -> tuple[str, ...]:
@@ -138,7 +145,7 @@ def _cost(patterns: Sequence[str]) -> int:
         len(text)
         + 4 * text.count("|")
         + 8 * (1 + text.count("[") + text.count(")?"))
-        + 15 * ("^" not in text)
+        + 20 * ("^" not in text)
         + 30 * text.startswith(PATH_PREFIX)
         for text in patterns
     )
@@ -147,7 +154,20 @@ def _cost(patterns: Sequence[str]) -> int:
 def _proven(
     patterns: Sequence[str], inside: Collection[str], variables: Sequence[Variable]
 ) -> bool:
-    """Whether patterns, together, match exactly some of the variables."""
-    columns = match_columns(variables, [Pattern("freeze_variables", text) for text in patterns])
-    matched = [any(row) for row in zip(*columns, strict=True)]
-    return matched == [v.object_path in inside for v in variables]
+    """Whether patterns, together, match exactly some of the variables, however Keras counts."""
+    written = [Pattern("freeze_variables", text) for text in patterns]
+    wanted = [v.object_path in inside for v in variables]
+    lists = [variables]
+    if any(v.name is not None and is_automatic(v.name) for v in variables):
+        lists += [
+            [
+                v if v.name is None else replace(v, name=_renumbered(v.name, number))
+                for v in variables
+            ]
+            for number in _OTHER_NUMBERS
+            if not all(pattern.by_path for pattern in written)
+        ]
+    return all(
+        [any(row) for row in zip(*match_columns(some, written), strict=True)] == wanted
+        for some in lists
+    )

@@ -70,8 +70,17 @@ class _Writer:
     def anchored(self, text: str) -> str:
         return self._join(self._start, text)
 
-    def branches(self, inside: _Words, outside: _Words, *, component: int = 0) -> list[str]:
-        """Returns alternatives for the rests of words; ``component`` counts the ``/`` before."""
+    def branches(
+        self, inside: _Words, outside: _Words, *, component: int = 0, before: str = ""
+    ) -> list[str]:
+        """Returns alternatives for the rests of words.
+
+        Args:
+          inside: Rests of the words to match.
+          outside: Rests of those not to match that begin alike.
+          component: How many ``/`` are before the rests.
+          before: The token before them.
+        """
         chain = _common([*inside, *outside]) if outside else ()
         if len(chain) > 1:  # nothing to decide on the way
             rest = self._branches_behind(inside, outside, chain, component)
@@ -82,11 +91,11 @@ class _Writer:
         rows: dict[tuple[tuple[str, ...], bool], list[str]] = {}  # rests to the tokens before
         for head, rests in wanted.items():
             if not _is_number(head):
-                ends = self._rest(rests, unwanted.get(head, {}), head, component)
+                ends = self._rest(rests, unwanted.get(head, {}), head, component, before)
                 rows.setdefault((tuple(ends), False), []).append(_escaped(head))
             elif head == numbers[0]:
                 for row, some, none in _merged(numbers, wanted, unwanted):
-                    ends = self._rest(some, none, head, component)
+                    ends = self._rest(some, none, head, component, before)
                     rows.setdefault((tuple(ends), True), []).extend(row)
         written = [self._end] if () in inside else []
         for (behind, numbered), heads in rows.items():
@@ -111,7 +120,8 @@ class _Writer:
         some, none = (
             dict.fromkeys(word[len(chain) :] for word in words) for words in (inside, outside)
         )
-        return self.alternation(self.branches(some, none, component=component + chain.count("/")))
+        component += chain.count("/")
+        return self.alternation(self.branches(some, none, component=component, before=chain[-1]))
 
     def alternation(self, branches: Sequence[str]) -> str:
         """Writes ``(a|b)``, without the parentheses of an alternation that is all of a branch."""
@@ -145,25 +155,28 @@ class _Writer:
         """Puts what comes later on the way through a word behind what comes earlier."""
         return second + first if self._backwards else first + second
 
-    def _rest(self, inside: _Words, outside: _Words, last: str, component: int) -> list[str]:
+    def _rest(
+        self, inside: _Words, outside: _Words, last: str, component: int, before: str
+    ) -> list[str]:
         """Returns alternatives for what follows behind the token ``last``."""
         component += last == "/"
         if not outside and last in self._stops and (component or not self._backwards):
-            return [self._onwards(inside, last)]
-        return self.branches(inside, outside, component=component)
+            return [self._onwards(inside, last, before)]
+        return self.branches(inside, outside, component=component, before=last)
 
-    def _onwards(self, inside: _Words, last: str) -> str:
+    def _onwards(self, inside: _Words, last: str, before: str) -> str:
         """Returns what all of the open rests begin with, as far as it helps a reader.
 
         That is the number of a row of blocks, or up to the next ``/`` or ``_``.
         """
+        if last == "/":
+            return ""
         heads = {word[0] if word else "" for word in inside}
         if len(heads) > 1:
             signs = {word[1] if len(word) > 1 else "" for word in inside}
-            if len(signs) == 1 and all(map(_is_number, heads)) and (sign := signs.pop()):
-                return self._join("[0-9]+", sign) if sign in self._stops else ""
-            return ""
-        if last == "/":
+            numbered = all(map(_is_number, heads)) and not _is_number(before)
+            if numbered and len(signs) == 1 and (sign := signs.pop()) and sign in self._stops:
+                return self._join("[0-9]+", sign)
             return ""
         shared = list(_common(inside))
         if "/" in shared:

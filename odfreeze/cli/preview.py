@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--freeze_variables", action="append", metavar="PATTERN",
-        help="try this instead of the config's; several times for several, '' for none",
+        help="try this instead of the config's; several times for several, '' for none; or a name "
+        "for a part of the model, such as @backbone (see `odfreeze groups`)",
     )  # fmt: skip
     parser.add_argument(
         "--update_trainable_variables", action="append", metavar="PATTERN", help="likewise"

@@ -3,6 +3,7 @@ r"""Rewrites fields of a pipeline.config; every byte outside of the fields stays
 Without --output, --in_place or --diff the new config goes to standard output.
 
   odfreeze set pipeline.config --freeze_variables '/conv_\d+/' --num_steps 2000 --diff
+  odfreeze set pipeline.config --freeze_variables @backbone --in_place
   odfreeze set pipeline.config --field model.ssd.num_classes=7 --in_place
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from odfreeze.errors import UsageError
 from odfreeze.field_values import full_path, split_assignment, with_field
@@ -31,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         action="append",
         help="pattern of what is frozen; give it several times for several patterns, which "
-        "replace all that are there",
+        "replace all that are there; or a name for a part of the model, such as @backbone or "
+        "@backbone/1..3 (see `odfreeze groups`), for which patterns are written",
     )
     fields.add_argument(
         "--add_freeze_variables",
@@ -68,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="remove a field, by name (freeze_variables) or by dotted path",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="PATH",
+        help="what tells the variables that @backbone and the like stand for (default: the new "
+        "config's fine_tune_checkpoint)",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--diff", action="store_true", help="print what changes as a unified diff")
@@ -106,13 +115,28 @@ def _edited(config: PipelineConfig, args: argparse.Namespace) -> PipelineConfig:
         if full_path(field) in given:
             raise UsageError(f"{field} is both set and cleared; give one of the two")
         config = config.without(full_path(field))
-    config = config.with_changes(
-        **{name: getattr(args, name) for name in named},
-        add_freeze_variables=args.add_freeze_variables or (),
-    )
+    changes = {name: getattr(args, name) for name in named}
+    changes["add_freeze_variables"] = args.add_freeze_variables or ()
+    config = config.with_changes(**_with_sets(changes, config, args.checkpoint))
     for path, text in assignments:
         config = with_field(config, path, text)
     return config
+
+
+def _with_sets(
+    changes: dict[str, Any], config: PipelineConfig, checkpoint: str | None
+) -> dict[str, Any]:
+    """Returns changes with the patterns that names of sets among them stand for (``@backbone``)."""
+    fields = ("freeze_variables", "update_trainable_variables", "add_freeze_variables")
+    given = {field: changes[field] for field in fields if changes.get(field)}
+    if any(text.startswith("@") for texts in given.values() for text in texts):
+        from odfreeze.group_names import expanded
+        from odfreeze.model_source import model_variables
+
+        source = checkpoint or changes.get("fine_tune_checkpoint")
+        found = model_variables(config, source).variables
+        given = {field: expanded(texts, lambda: found) for field, texts in given.items()}
+    return {**changes, **given}
 
 
 def _print(data: bytes) -> None:
