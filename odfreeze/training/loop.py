@@ -1,10 +1,14 @@
 """The stock ``model_lib_v2.train_loop``, with exact steps, a saved end and a moment to enforce.
 
-``train_loop`` itself runs unchanged. For the time of one call, four things that it looks up
+``train_loop`` itself runs unchanged. For the time of one call, some things that it looks up
 by name are replaced: the checkpoint manager (to know model, optimizer and step, to number
 checkpoints by step, and to save the last one), ``tf.range`` in its namespace (so that the last
 block of steps ends on ``num_steps``), the fine-tuning restore and the input function (to see
-what was restored, and to build a model that nothing built yet).
+what was restored, and to build a model that nothing built yet), and ``summary.scalar`` (to see
+the losses).
+
+None of it alters what is computed: no random number is drawn and no image read that stock would
+not draw or read, so that a run with nothing frozen gives stock's values, bit for bit.
 """
 
 from __future__ import annotations
@@ -83,11 +87,30 @@ class RunState:
         return bool(strategy.extended.should_checkpoint)
 
     def build(self) -> None:
-        """Creates the model's variables by running it once on the run's own input."""
-        from object_detection import model_lib_v2
+        """Creates the model's variables by tracing it once, on the shapes of the run's input.
 
-        unpad = self.unpad_groundtruth_tensors
-        model_lib_v2._ensure_model_is_built(self.model, self.dataset, unpad)
+        Unlike stock's own way (model_lib_v2.py:149), which runs it, that reads no image: the
+        order in which the run will see them, and its random numbers, stay as they were.
+        """
+        from object_detection import model_lib, model_lib_v2
+
+        tf = model_lib_v2.tf.compat.v2
+        strategy = tf.distribute.get_strategy()
+
+        def forward(features: Any, labels: Any) -> None:
+            self.model._is_training = False
+            tf.keras.backend.set_learning_phase(False)
+            labels = model_lib.unstack_batch(labels, self.unpad_groundtruth_tensors)
+            model_lib_v2._compute_losses_and_predictions_dicts(
+                self.model, features, labels, training_step=0
+            )
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def on_every_replica(features: Any, labels: Any) -> None:
+            strategy.run(forward, args=(features, labels))
+
+        on_every_replica.get_concrete_function(*self.dataset.element_spec)
+        self.built = True
 
 
 def block_of_steps(num_steps: int, checkpoint_every_n: int, most: int = 100) -> int:
@@ -212,11 +235,16 @@ def _namespace_with_bounded_range(tf: Any, run: RunState) -> types.ModuleType:
     """Returns ``tf`` as ``model_lib_v2`` sees it, with a ``range`` that ends on ``num_steps``.
 
     ``train_loop`` calls it once, for all steps of a block but the last (model_lib_v2.py:666).
+    Where the blocks end on ``num_steps`` by themselves, it is what stock's is.
     """
+
+    def _is_whole(limit: int) -> bool:
+        with tf.init_scope():  # while the step is traced, its variable can be read outside
+            return (run.num_steps - run.step) % (limit + 1) == 0
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def bounded_range(limit: Any, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or run.checkpoint is None:
+        if args or kwargs or run.checkpoint is None or _is_whole(limit):
             return tf.range(limit, *args, **kwargs)
         left = run.num_steps - 1 - tf.cast(run.checkpoint.step.read_value(), tf.int32)
         return tf.range(tf.minimum(limit, left))
