@@ -16,16 +16,16 @@ __all__ = ["KerasName", "keras_name", "numbers_of"]
 
 #: Classes of layers with variables that the OD API and Keras' applications leave nameless.
 _CLASSES = (
-    "batch_normalization", "conv2d", "conv2d_transpose", "dense", "depthwise_conv2d",
-    "freezable_batch_norm", "group_normalization", "layer_normalization", "separable_conv2d",
-    "sync_batch_normalization",
-)  # fmt: skip
-_NAME = rf"({'|'.join(sorted(_CLASSES, key=len, reverse=True))})(?:_(\d+))?/"
-#: In an hourglass such layers are inside one another (keras_models/hourglass_network.py).
-_NESTED = (
-    r"center_net_.*?/((?:residual|convolutional|encoder_decoder|input_downsample)_block"
-    rf"|skip_convolution|{_NAME[1:].partition(')')[0]})(?:_(\d+))?/"
+    "batch_normalization|conv2d|conv2d_transpose|dense|depthwise_conv2d|freezable_batch_norm"
+    "|group_normalization|layer_normalization|separable_conv2d|sync_batch_normalization"
 )
+#: Of an hourglass, where such layers are inside one another (keras_models/hourglass_network.py).
+_BLOCKS = (
+    "hourglass_network|encoder_decoder_block|residual_block|convolutional_block|skip_convolution"
+    "|input_downsample_block"
+)
+_NAME = rf"(?:({_CLASSES})|center_net_hourglass_feature_extractor|hourglass_network)(?:_(\d+))?/"
+_BLOCK = rf"(?<=/)({_BLOCKS}|{_CLASSES})_(\d+)(?=/)"
 
 
 class KerasName(NamedTuple):
@@ -52,12 +52,17 @@ def keras_name(variable: Variable) -> KerasName | None:
     >>> keras_name(Variable("conv2d_16/kernel", "model/neck/layer-3/kernel", (1,), "float32"))
     KerasName(layer_class='conv2d', number=16)
     >>> keras_name(Variable("conv2d_1/kernel", "model/conv2d_1/kernel", (1,), "float32"))
+    >>> inside = "hourglass_network/encoder_decoder_block_5/residual_block_67/conv2d_151/kernel"
+    >>> print(keras_name(Variable(inside, "model/_network/1/conv/kernel", (1,), "float32")))
+    encoder_decoder_block_5
     """
-    name = variable.name or ""
-    match = re.match(_NAME, name) or re.match(_NESTED, name)
-    if match is None or match[1] in variable.object_path:
+    match = re.match(_NAME, variable.name or "")
+    if match is None:
         return None
-    return KerasName(match[1], int(match[2] or 0))
+    if match[1] is None:
+        match = re.search(_BLOCK, "/" + match.string) or match
+    found = KerasName(match[1] or match[0].rstrip("_0123456789/"), int(match[2] or 0))
+    return None if str(found) in variable.object_path.split("/") else found
 
 
 def numbers_of(variables: Iterable[Variable]) -> dict[str, set[int]]:

@@ -18,6 +18,7 @@ from odfreeze.errors import (
     TrainingFailedError,
 )
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.textproto import Scalar, walk
 from odfreeze.training.fingerprint import fingerprint
 from odfreeze.training.kept_lists import VariableList, from_json, keep, kept, kept_by_any
 from odfreeze.training.model_part import digest_of_model, model_text
@@ -111,7 +112,7 @@ def _build(config: PipelineConfig, python: str, watch: Watch | None) -> Variable
         found = from_json(told)
         if found is not None and returncode == 0:
             return found
-        raise _failure(told, returncode, log, str(text), config.file)
+        raise _failure(told, returncode, log, str(text), config)
 
 
 def _read_answer(path: Path) -> Any:
@@ -123,11 +124,14 @@ def _read_answer(path: Path) -> Any:
         return None
 
 
-def _failure(told: Any, returncode: int, log: Path, text: str, file: str) -> OdfreezeError:
+def _failure(
+    told: Any, returncode: int, log: Path, text: str, config: PipelineConfig
+) -> OdfreezeError:
     """Returns the child's own error; else one with the last that it said."""
+    file = config.file
     if isinstance(told, dict) and isinstance(told.get("message"), str):
         own = {"ConfigError": ConfigError, "MissingDependencyError": MissingDependencyError}
-        message = told["message"].replace(text, file)
+        message = told["message"].replace(text, file) + _where(told["message"], config)
         return own.get(str(told.get("error")), ConfigError)(message)
     said = log.read_text(encoding="utf-8", errors="replace").split("\n")
     last = next((line.strip() for line in reversed(said) if line.strip()), "no output")
@@ -136,3 +140,14 @@ def _failure(told: Any, returncode: int, log: Path, text: str, file: str) -> Odf
         f"the process that builds the model of {file} {how}: {last}",
         returncode=returncode,
     )
+
+
+def _where(message: str, config: PipelineConfig) -> str:
+    """Returns which field of the model holds a path that an error is about, or ""."""
+    for path, field in walk(config.document):
+        value = field.values[-1] if field.values else None
+        if path.startswith("model.") and isinstance(value, Scalar) and value.kind == "string":
+            text = value.text.strip("'\"")
+            if path.endswith("_path") and text in message:
+                return f" ({path} is {value.text})"
+    return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
+from odfreeze.files import LARGEST_TEXT
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.textproto import Message, Scalar
 
@@ -35,8 +37,9 @@ def _blank(data: bytes) -> bytes:
 def digest_of_model(config: PipelineConfig) -> str:
     r"""Returns 64 hexadecimal digits that change when the ``model`` of a config does.
 
-    They are of what is written there, fields that no schema knows among it. Comments, white
-    space, brackets, quotes and separators do not count, nor does any other part of the config.
+    They are of what is written there, fields that no schema knows among it, and of the files
+    that it names: the keypoints of a CenterNet are those of its label map. Comments, white space,
+    brackets, quotes and separators do not count, nor does any other part of the config.
 
     >>> one, other = b"model { ssd { num_classes: 3 } }", b"model<ssd:<num_classes : 3;>> # same"
     >>> len({digest_of_model(PipelineConfig.parse(text)) for text in (one, other)})
@@ -54,6 +57,8 @@ def _write(value: Message | Scalar, parts: list[bytes]) -> None:
     if isinstance(value, Scalar):
         data = value.as_bytes() if value.kind == "string" else value.text.encode()
         parts.append(b"%s %d:%s" % (value.kind.encode(), len(data), data))
+        if value.kind == "string":
+            parts.append(_digest_of_file(data))
         return
     parts.append(b"{")
     for field in value.fields:
@@ -61,3 +66,14 @@ def _write(value: Message | Scalar, parts: list[bytes]) -> None:
             parts.append(b"%s " % field.name.encode())
             _write(one, parts)
     parts.append(b"}")
+
+
+def _digest_of_file(path: bytes) -> bytes:
+    """Returns the digest of the file that a string names, b"" where it names none."""
+    try:
+        if not os.path.isfile(path):  # a pipe would never end  # noqa: PTH113
+            return b""
+        with open(path, "rb") as stream:  # noqa: PTH123
+            return hashlib.sha256(stream.read(LARGEST_TEXT)).digest()
+    except (OSError, ValueError):  # ValueError: a zero byte in it
+        return b""
