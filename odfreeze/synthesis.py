@@ -143,10 +143,12 @@ def _cost(patterns: Sequence[str]) -> int:
     """
     return sum(
         len(text)
+        + 8
         + 4 * text.count("|")
-        + 8 * (1 + text.count("[") + text.count(")?"))
-        + 20 * ("^" not in text)
-        + 30 * text.startswith(PATH_PREFIX)
+        + 11 * text.count("[")
+        + 8 * text.count(")?")
+        + 23 * ("^" not in text)
+        + 40 * text.startswith(PATH_PREFIX)
         for text in patterns
     )
 

@@ -78,6 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what tells the variables that @backbone and the like stand for (default: the new "
         "config's fine_tune_checkpoint)",
     )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="have the model itself tell them, built from the config alone (10 to 30 s)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--diff", action="store_true", help="print what changes as a unified diff")
     target = output.add_mutually_exclusive_group()
@@ -117,14 +122,14 @@ def _edited(config: PipelineConfig, args: argparse.Namespace) -> PipelineConfig:
         config = config.without(full_path(field))
     changes = {name: getattr(args, name) for name in named}
     changes["add_freeze_variables"] = args.add_freeze_variables or ()
-    config = config.with_changes(**_with_sets(changes, config, args.checkpoint))
+    config = config.with_changes(**_with_sets(changes, config, args.checkpoint, args.live))
     for path, text in assignments:
         config = with_field(config, path, text)
     return config
 
 
 def _with_sets(
-    changes: dict[str, Any], config: PipelineConfig, checkpoint: str | None
+    changes: dict[str, Any], config: PipelineConfig, checkpoint: str | None, live: bool
 ) -> dict[str, Any]:
     """Returns changes with the patterns that names of sets among them stand for (``@backbone``)."""
     fields = ("freeze_variables", "update_trainable_variables", "add_freeze_variables")
@@ -134,7 +139,7 @@ def _with_sets(
         from odfreeze.model_source import model_variables
 
         source = checkpoint or changes.get("fine_tune_checkpoint")
-        found = model_variables(config, source).variables
+        found = model_variables(config, source, live=live).variables
         given = {field: expanded(texts, lambda: found) for field, texts in given.items()}
     return {**changes, **given}
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from odfreeze.variables import Variable
+from tests.support.bundle_writer import Spec, write_checkpoint
 
 FOLDER = Path(__file__).parent / "variables"
 FAMILIES = tuple(sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz")))
@@ -30,6 +31,22 @@ def variables_of(family: str) -> tuple[Variable, ...]:
         )
         for order, (path, name, shape, kind) in enumerate(rows)
     )  # fmt: skip
+
+
+def write_model(directory: Path, family: str) -> Path:
+    """Writes a checkpoint of a family, without values, and a config; returns the config's path."""
+    specs: dict[str, Spec] = {
+        v.object_path: (v.name, v.dtype, v.shape, None) for v in variables_of(family)
+    }
+    prefix = write_checkpoint(directory / "ckpt-0", specs)
+    config = directory / "pipeline.config"
+    config.write_text(
+        "model {\n  ssd {\n  }\n}\ntrain_config {\n"
+        f'  fine_tune_checkpoint: "{prefix.as_posix()}"\n'
+        '  fine_tune_checkpoint_type: "full"\n}\n',
+        encoding="utf-8",
+    )
+    return config
 
 
 def write_list(family: str, variables: Iterable[Variable]) -> None:
