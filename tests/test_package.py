@@ -98,9 +98,21 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = odfreeze.no_such_thing
 
 
+def test_the_public_functions_of_training_are_there_by_name():
+    from odfreeze import training
+
+    assert {training.freeze.__name__, training.enforced.__name__} == set(training.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'no_such_thing'"):
+        _ = training.no_such_thing
+
+
 @pytest.mark.parametrize(
-    "imported", ["odfreeze", "odfreeze.cli", "odfreeze.training.launch", "odfreeze.cli.train"]
-)
+    "imported",
+    [
+        "odfreeze", "odfreeze.cli", "odfreeze.training.launch", "odfreeze.cli.train",
+        "odfreeze.training.freezing", "odfreeze.training.stock_loop",
+    ],
+)  # fmt: skip
 def test_importing_is_light(imported):
     code = (
         f"import {imported}, sys;"

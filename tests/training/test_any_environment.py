@@ -7,6 +7,7 @@ the result, which the table of `make matrix` shows.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 
@@ -57,6 +58,38 @@ def test_a_run_takes_its_steps_and_is_verified(run, record_property):
     said = "verified: 0 of 156 frozen values changed, 0 of 104 held statistics changed"
     assert said in run.process.stdout
     assert step_of(run.last) == STEPS
+
+
+def test_the_log_and_the_progress_say_what_learns(run):
+    log = (run.workspace.root / "model" / "odfreeze" / "train.log").read_text()
+    assert "] what will learn:\n" in log
+    assert "SGD keeps 1 value for each that learns: 1.3 MiB, 8.5 MiB less than for all" in log
+    assert "learning of backbone 0 of 156, neck 22 of 22, head 54 of 54;" in run.process.stdout
+
+
+def test_tensorboard_is_told_the_same(run):
+    import tensorflow as tf
+
+    (events,) = (run.workspace.root / "model" / "train").glob("events*")
+    tags = {
+        value.tag: event.step
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert tags.pop("odfreeze/selection") == 0
+    assert tags.pop("Loss/total_loss") == STEPS
+
+
+def test_the_report_says_what_the_run_did_and_cost(run):
+    report = json.loads((run.workspace.root / "model" / "odfreeze" / "report.json").read_text())
+    assert report["verification"]["ok"] is True
+    assert report["verification"]["trainable"]["without_gradient"] == []
+    assert report["verification"]["updating"]["never_run"] == []
+    assert report["selection"]["totals"]["frozen"]["variables"] == 156
+    assert report["selection"]["optimizer"]["slots"] == 1
+    assert [one["name"] for one in report["checkpoints"]] == ["ckpt-0", f"ckpt-{STEPS}"]
+    assert report["seconds"] > report["seconds_to_first_step"] > 0
+    assert report["peak_memory_bytes"] is None or report["peak_memory_bytes"] > 1 << 28
 
 
 def test_frozen_and_held_values_are_bit_for_bit_those_of_the_start(run):
