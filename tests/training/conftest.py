@@ -12,11 +12,18 @@ from odfreeze.stages import write_stages
 from odfreeze.training.launch import TrainingResult, run_stock
 from odfreeze.training.staged import StageRun, find_stages, train_stages
 from tests.training.runs import BACKBONE, HEADS, Workspace, make_workspace
+from tests.training.tiny import Tiny, make_tiny
 
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory) -> Workspace:
     return make_workspace(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Tiny:
+    """Data and a checkpoint of a detector so small that a real training takes seconds."""
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @dataclass(frozen=True)
