@@ -21,11 +21,14 @@ def model_text(config: PipelineConfig) -> bytes:
     >>> model_text(PipelineConfig.parse(b"train_config { }\nmodel { ssd { } }  # note"))
     b'                \nmodel { ssd { } }        '
     """
-    kept = bytearray()
+    pieces, done = [], 0
     for field in config.document.root.named("model"):
-        kept += _blank(config.data[len(kept) : field.start])
-        kept += config.data[field.start : field.full_end]
-    return bytes(kept + _blank(config.data[len(kept) :]))
+        pieces += [
+            _blank(config.data[done : field.start]),
+            config.data[field.start : field.full_end],
+        ]
+        done = field.full_end
+    return b"".join([*pieces, _blank(config.data[done:])])
 
 
 def _blank(data: bytes) -> bytes:
