@@ -103,7 +103,9 @@ class StagedConfig:
 
 
 def plan_stages(plan: Plan, output_dir: str | os.PathLike[str]) -> tuple[StagedConfig, ...]:
-    """Returns the config of every stage; reads the base config, looks at no checkpoint.
+    """Returns the config of every stage; reads the base config.
+
+    No checkpoint is looked at, but where the plan has names of sets such as ``@backbone``.
 
     Args:
       plan: The plan.
@@ -117,6 +119,10 @@ def plan_stages(plan: Plan, output_dir: str | os.PathLike[str]) -> tuple[StagedC
     check_plan(plan)
     refuse_remote(output_dir)
     base = PipelineConfig.read(plan.base_config)
+    if any(pattern.text.startswith("@") for stage in plan.stages for pattern in stage.patterns()):
+        from odfreeze.plan_patterns import with_patterns
+
+        plan = with_patterns(plan, base)
     staged: list[StagedConfig] = []
     for number, stage in enumerate(plan.stages, 1):
         directory = Path(output_dir) / f"{number:02}_{stage.name}"

@@ -9,7 +9,7 @@ import functools
 import gzip
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from odfreeze.variables import Variable
@@ -33,10 +33,12 @@ def variables_of(family: str) -> tuple[Variable, ...]:
     )  # fmt: skip
 
 
-def write_model(directory: Path, family: str) -> Path:
+def write_model(
+    directory: Path, family: str, holds: Callable[[Variable], bool] = lambda _: True
+) -> Path:
     """Writes a checkpoint of a family, without values, and a config; returns the config's path."""
     specs: dict[str, Spec] = {
-        v.object_path: (v.name, v.dtype, v.shape, None) for v in variables_of(family)
+        v.object_path: (v.name, v.dtype, v.shape, None) for v in variables_of(family) if holds(v)
     }
     prefix = write_checkpoint(directory / "ckpt-0", specs)
     config = directory / "pipeline.config"

@@ -1,0 +1,136 @@
+"""Names of sets in a plan: each stage's config has the patterns they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from odfreeze.errors import PlanError
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.plan import Plan, Stage, read_plan
+from odfreeze.plan_patterns import with_patterns
+from odfreeze.stages import plan_stages, write_stages
+from odfreeze.training.kept_lists import VariableList
+from tests.support.model_lists import variables_of, write_model
+
+SCHEDULE = """\
+  num_steps: 1000
+  optimizer { adam_optimizer { learning_rate { constant_learning_rate { learning_rate: 1 } } } }
+}
+"""
+PLAN = """\
+base_config: "pipeline.config"
+stage {
+  name: "head"
+  freeze_variables: "@neck"
+  freeze_variables: "@backbone"
+  num_steps: 10
+}
+stage {
+  name: "top"
+  freeze_variables: "^conv1"
+  freeze_variables: "@backbone/1..12"
+  update_trainable_variables: "@all"
+  num_steps: 10
+}
+stage {
+  name: "all"
+  num_steps: 10
+}
+"""
+FAMILY = "ssd_mobilenet_v1"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    config = write_model(tmp_path, FAMILY)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.removesuffix("}\n") + SCHEDULE, encoding="utf-8")
+    Path("a.plan").write_text(PLAN, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(monkeypatch, None)
+
+
+def keep(monkeypatch: pytest.MonkeyPatch, found: VariableList | None) -> None:
+    target = "odfreeze.training.live_preview.kept_live_variables"
+    monkeypatch.setattr(target, lambda config: found)
+
+
+def expand(plan: Plan) -> Plan:
+    return with_patterns(plan, PipelineConfig.read(plan.base_config))
+
+
+def test_a_stage_has_the_patterns_that_names_stand_for(here: Path) -> None:
+    head, top, everything = expand(read_plan("a.plan")).stages
+    assert head.freeze_variables == (
+        "^ssd_mobile_net_v1_keras_feature_extractor/",
+        "^(conv1(_bn)?/|conv_)",
+    )
+    assert top.freeze_variables == ("^conv1", "^conv(1(_bn)?|_(dw|pw)_([1-9]|1[01])(_bn)?)/")
+    assert top.update_trainable_variables == (".*",)
+    assert (everything.freeze_variables, everything.update_trainable_variables) == ((), ())
+
+
+def test_a_pattern_is_where_its_name_is(here: Path) -> None:
+    head, top, _ = expand(read_plan("a.plan")).stages
+    assert [str(p.place) for p in (*head.patterns(), *top.patterns())] == [
+        f"a.plan:{place}" for place in ("4:21", "5:21", "10:21", "11:21", "12:31")
+    ]
+    assert str(top.places["name"]) == "a.plan:9:9"
+
+
+def test_a_config_has_no_names(here: Path, unchecked: None) -> None:
+    for one in write_stages(read_plan("a.plan"), "stages"):
+        written = PipelineConfig.read(one.config_path)
+        assert all(not pattern.text.startswith("@") for pattern in written.patterns())
+    assert b'"^(conv1(_bn)?/|conv_)"' in plan_stages(read_plan("a.plan"), "stages")[0].data
+
+
+def test_a_wrong_name_is_an_error_at_its_place(here: Path) -> None:
+    Path("a.plan").write_text(PLAN.replace("@neck", "@nek"), encoding="utf-8")
+    with pytest.raises(PlanError) as error:
+        expand(read_plan("a.plan"))
+    assert str(error.value.place) == "a.plan:4:21"
+    assert error.value.message.startswith("stage 'head': there is no @nek in this model; there is ")
+    assert error.value.message.endswith("; did you mean '@neck'?")
+
+
+def test_without_a_checkpoint_the_model_itself_must_have_been_listed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(here / "pipeline.config", (Stage("a", 1, freeze_variables=("@neck",)),))
+    for path in here.glob("ckpt-0*"):
+        path.unlink()
+    with pytest.raises(PlanError) as error:
+        expand(plan)
+    assert error.value.message.startswith(
+        "stage 'a': what a name with @ stands for is told by the base config's checkpoint: "
+    )
+    assert error.value.message.endswith(f"`odfreeze groups {here / 'pipeline.config'} --live`")
+    keep(monkeypatch, VariableList(variables_of(FAMILY), {}))
+    (stage,) = expand(plan).stages
+    assert stage.freeze_variables == ("^ssd_mobile_net_v1_keras_feature_extractor/",)
+
+
+def test_a_checkpoint_of_a_backbone_alone_does_not_tell_of_the_head(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(here, "ssd_mobilenet_v1", lambda v: "_backbone/" in v.object_path)
+    plan = Plan(here / "pipeline.config", (Stage("a", 1, freeze_variables=("@head",)),))
+    with pytest.raises(PlanError, match=r"^stage 'a': this model has no head; there is @backbone"):
+        expand(plan)
+    keep(monkeypatch, VariableList(variables_of(FAMILY), {}))
+    assert expand(plan).stages[0].freeze_variables == ("^BoxPredictor/",)
+
+
+def test_a_plan_without_names_needs_no_checkpoint(here: Path) -> None:
+    for path in here.glob("ckpt-0*"):
+        path.unlink()
+    plan = Plan(here / "pipeline.config", (Stage("a", 1, freeze_variables=("^a@b",)),))
+    assert plan_stages(plan, "stages")[0].stage == plan.stages[0]
