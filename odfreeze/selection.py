@@ -127,8 +127,8 @@ def select(
       the statistics themselves: ``held`` when all of its gamma and beta are
       frozen, else ``updating``. A layer with neither follows the convolution that
       feeds it (`odfreeze.layers`); without one, the last rule applies to it.
-    - Any other variable that no gradient reaches (a step counter, a seed) is ``held``
-      when the patterns would make it ``frozen`` could it learn, else ``updating``.
+    - Any other variable that no gradient reaches (the state of a random generator, as a
+      DeepMAC has one) is ``updating``: whatever moves it, no pattern holds it.
 
     A variable without a name is matched only by patterns for object paths.
 
@@ -153,7 +153,7 @@ def select(
         elif variable.statistic:
             states.append("held" if holds.statistic(variable, learns) else "updating")
         else:
-            states.append("updating" if learns else "held")
+            states.append("updating")
     return Selection(tuple(variables), tuple(patterns), tuple(states), matched_by)
 
 
