@@ -31,6 +31,8 @@ _NESTED = re.compile(
     r"(?:_\d+)?(?=/)"
 )
 _NESTING = "center_net_"
+#: What a pattern for paths costs at least (`_cost`).
+_CHEAPEST_PATH = 75
 #: Numbers that such a layer may get in another process: those that patterns are written for, and
 #: those that they are proven with.
 _NUMBERS = ("", "_0", "_7", "_4321")
@@ -89,7 +91,7 @@ def patterns_for(wanted: Iterable[Variable], variables: Sequence[Variable]) -> t
     kinds = {_renumbered(v.name, "") for v in others if v.name is not None}
     named = [v for v in chosen if not is_automatic(v.name) and v.name not in kinds]
     told = [v for v in chosen if v.name is not None and _renumbered(v.name, "") not in kinds]
-    candidates = [_of_paths(chosen, others)]
+    candidates = []
     for by_name in (named, told):
         if by_name:
             paths = {v.object_path for v in by_name}
@@ -98,6 +100,8 @@ def patterns_for(wanted: Iterable[Variable], variables: Sequence[Variable]) -> t
             candidates.append((*found, *_of_paths(rest, others)) if rest else found)
         if len(named) == len(told):
             break
+    if not candidates or min(map(_cost, candidates)) > _CHEAPEST_PATH:
+        candidates.append(_of_paths(chosen, others))
     for patterns in sorted(candidates, key=_cost):
         if _proven(patterns, inside, variables):
             return patterns

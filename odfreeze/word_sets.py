@@ -85,9 +85,11 @@ class _Writer:
         if len(chain) > 1:  # nothing to decide on the way
             rest = self._branches_behind(inside, outside, chain, component)
             return [self._join(self._literal(chain), rest)]
-        wanted, unwanted = _by_head(inside), _by_head(outside)
+        wanted = _by_head(inside)
+        heads_outside = {word[0] for word in outside if word}
+        unwanted = _by_head(word for word in outside if word and word[0] in wanted)
         numbers = [head for head in wanted if _is_number(head)]
-        existing = [head for head in {**wanted, **unwanted} if _is_number(head)]
+        existing = [head for head in {*wanted, *heads_outside} if _is_number(head)]
         rows: dict[tuple[tuple[str, ...], bool], list[str]] = {}  # rests to the tokens before
         for head, rests in wanted.items():
             if not _is_number(head):
@@ -211,7 +213,7 @@ def _common(texts: Collection[_Sequence]) -> _Sequence:
     return first[: len(last)]
 
 
-def _by_head(words: _Words) -> dict[str, _Words]:
+def _by_head(words: Iterable[_Word]) -> dict[str, _Words]:
     found: dict[str, _Words] = {}
     for word in words:
         if word:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odfreeze.errors import UsageError
@@ -181,6 +181,7 @@ def test_names_that_keras_gave_are_known(name: str | None, expected: bool) -> No
     assert is_automatic(name) is expected
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(SMALL), st.data())
 def test_patterns_match_exactly_any_subset_of_any_model(family: str, data: st.DataObject) -> None:
     variables = variables_of(family)
