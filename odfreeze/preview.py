@@ -19,7 +19,14 @@ from odfreeze.findings import Finding
 from odfreeze.garbage import collector_paused
 from odfreeze.model_source import open_checkpoint
 from odfreeze.restore import Restore, restore
-from odfreeze.selection import FrozenBatchNorm, Pattern, PatternField, Selection, select
+from odfreeze.selection import (
+    FrozenBatchNorm,
+    Pattern,
+    PatternField,
+    Selection,
+    match_columns,
+    select,
+)
 
 if TYPE_CHECKING:
     from odfreeze.pipeline import PipelineConfig
@@ -158,6 +165,7 @@ def _preview_live(
     from odfreeze.live_restore import given_to
     from odfreeze.training.live_preview import list_live_variables
 
+    match_columns((), patterns)  # a pattern that cannot be used is told of before anything is built
     found = list_live_variables(config, watch=watch)
     selection = select(
         found.variables,

@@ -23,7 +23,7 @@ from odfreeze.record import record_path
 from odfreeze.training.precheck import Precheck, check_run, latest_step, precheck
 from tests.support.bundle_writer import write_checkpoint, write_state
 from tests.support.fake_training import write_run
-from tests.support.tiny_detector import write_detector
+from tests.support.tiny_detector import specs, write_detector
 
 HEADS = "Predictor/BoxHead"
 CURE = (
@@ -69,6 +69,30 @@ def test_a_new_run_is_previewed(config: Path) -> None:
     assert found.expected[
         "model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel"
     ] == "frozen"  # fmt: skip
+
+
+class TestNamesThatKerasNumbers:
+    """In the checkpoint they run from conv2d_13; the live model's may be others."""
+
+    @staticmethod
+    def numbered(folder: Path, pattern: str) -> Path:
+        path = write_detector(folder, pattern)
+        held = specs()
+        for number, at in enumerate(list(held)[-2:], start=13):
+            held[at] = (f"conv2d_{number}/kernel", *held[at][1:])
+        write_checkpoint(folder / "ckpt-0", held)
+        return rewrite(path, fine_tune_checkpoint_type="full")
+
+    @pytest.mark.parametrize("pattern", ["^conv2d_1/", "^conv2d(_2)?/"], ids=str)
+    def test_a_pattern_for_others_is_left_to_the_live_model(
+        self, tmp_path: Path, pattern: str
+    ) -> None:
+        found = check(self.numbered(tmp_path, pattern))
+        assert set(found.expected.values()) == {"trainable", "updating"}
+
+    @pytest.mark.parametrize("pattern", ["^blok_1/", "(?#path)conv2d_1/"], ids=["name", "path"])
+    def test_one_for_something_else_is_refused(self, tmp_path: Path, pattern: str) -> None:
+        assert "matches none of 33 variables" in refused(self.numbered(tmp_path, pattern))
 
 
 def test_it_writes_nothing(config: Path) -> None:
