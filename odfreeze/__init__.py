@@ -25,11 +25,14 @@ _HOMES = {
     "check.subject": ("RunFlags",),
     "checkpoint": ("Checkpoint",),
     "findings": ("Finding",),
+    "groups": ("Group", "Groups", "group"),
     "pipeline": ("PipelineConfig",),
     "plan": ("Plan", "Stage", "read_plan"),
+    "planning": ("Draft", "draft_plan", "write_draft"),
     "preview": ("Preview", "preview"),
     "selection": ("Pattern", "Selection", "select"),
     "stages": ("StagedConfig", "plan_stages", "write_stages"),
+    "synthesis": ("patterns_for",),
     "training.demo": ("run_demo",),
     "training.launch": ("TrainingResult", "train"),
     "training.staged": ("train_stages",),
@@ -65,10 +68,16 @@ if TYPE_CHECKING:
     from odfreeze.errors import UnknownFieldError as UnknownFieldError
     from odfreeze.errors import UsageError as UsageError
     from odfreeze.findings import Finding as Finding
+    from odfreeze.groups import Group as Group
+    from odfreeze.groups import Groups as Groups
+    from odfreeze.groups import group as group
     from odfreeze.pipeline import PipelineConfig as PipelineConfig
     from odfreeze.plan import Plan as Plan
     from odfreeze.plan import Stage as Stage
     from odfreeze.plan import read_plan as read_plan
+    from odfreeze.planning import Draft as Draft
+    from odfreeze.planning import draft_plan as draft_plan
+    from odfreeze.planning import write_draft as write_draft
     from odfreeze.preview import Preview as Preview
     from odfreeze.preview import preview as preview
     from odfreeze.selection import Pattern as Pattern
@@ -77,6 +86,7 @@ if TYPE_CHECKING:
     from odfreeze.stages import StagedConfig as StagedConfig
     from odfreeze.stages import plan_stages as plan_stages
     from odfreeze.stages import write_stages as write_stages
+    from odfreeze.synthesis import patterns_for as patterns_for
     from odfreeze.training.demo import run_demo as run_demo
     from odfreeze.training.launch import TrainingResult as TrainingResult
     from odfreeze.training.launch import train as train

@@ -21,9 +21,11 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 #: Every command with its line in ``odfreeze --help``, in the order of the work.
 COMMANDS: dict[str, str] = {
     "preview": "show which variables each pattern matches, from the checkpoint alone",
+    "groups": "list a model's head, neck, backbone by blocks, batch norm, with their patterns",
     "set": "rewrite fields of a pipeline.config and not one byte else",
     "check": "find what is wrong in a config before anything runs; --fix mends it",
     "explain": "tell what a finding's code means: what stock does, why, the cure",
+    "plan": "draft the stages for a model: head, neck, the backbone from its top",
     "stage": "write the configs of a staged fine-tuning",
     "train": "train with the real OD API, the freezing enforced, then verify",
     "verify": "prove that frozen values did not change by one bit",
