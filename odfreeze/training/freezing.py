@@ -144,7 +144,10 @@ def _check_built(detection_model: Any) -> None:
         built = bool(detection_model.trainable_variables)
     except ValueError:  # so Keras calls a model whose layers were not called yet
         built = False
-    if not built or any(_never_called(child) for child in _parts_of(detection_model)):
+    # Of a Faster R-CNN with one stage, what is behind the region proposals never runs.
+    one_stage = getattr(detection_model, "_number_of_stages", 2) == 1
+    waits = not one_stage and any(_never_called(part) for part in _parts_of(detection_model))
+    if waits or not built:
         raise UsageError(
             "the detection model has no variables yet, or not all: its layers make them when they"
             " are called for the first time. Run it once before freeze():"

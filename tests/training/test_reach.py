@@ -59,7 +59,7 @@ def train_step(tf, model, optimizer, *, traced):
             loss = tf.reduce_sum(model(tf.ones((4, 5)), training=True) ** 2)
         variables = model.trainable_variables
         gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), 1.0)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        optimizer.apply_gradients(list(zip(gradients, variables)))  # noqa: B905 - AutoGraph's
 
     (tf.function(step) if traced else step)()
 
