@@ -13,6 +13,7 @@ from odfreeze.cli import main
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.training import launch, staged
 from odfreeze.training.launch import TrainingResult
+from odfreeze.verify import verify
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import write_detector
 
@@ -35,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+def calls(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple]:
     """What was called in place of the library's functions, which do nothing then."""
     seen: list[tuple] = []
 
@@ -47,7 +48,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
         return call
 
-    ended = TrainingResult(Path("run"), 10, True, None)
+    ended = TrainingResult(
+        Path("run"),
+        10,
+        True,
+        verify(write_run(folder / "verified", folder / "pipeline.config", 10)),
+    )
     monkeypatch.setattr(launch, "train", noted("train", ended))
     monkeypatch.setattr(launch, "run_stock", noted("run_stock", None))
     monkeypatch.setattr(staged, "train_stages", noted("train_stages", ()))
