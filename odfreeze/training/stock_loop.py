@@ -33,10 +33,17 @@ class _Enforced:
     """One ``with enforced():`` that is in force.
 
     Attributes:
-      stock: Stock's ``train_loop``, as it was.
+      stock: Does what stock's ``train_loop`` did.
+      undo: Gives stock's ``train_loop`` back.
+      measures: The measures of compatibility that were applied.
+      frozen_batch_norm: ``hold`` or ``update``.
+      allow: Names of allowances.
+      watch: Called with each event, or None.
+      results: Of the runs so far.
     """
 
     stock: Callable[..., None]
+    undo: Callable[[], None]
     measures: tuple[str, ...]
     frozen_batch_norm: FrozenBatchNorm
     allow: tuple[str, ...]
@@ -88,34 +95,47 @@ def enforced(
     measures = compat.prepare()
     from object_detection import model_lib_v2
 
-    own = _IN_FORCE[-1].stock if _IN_FORCE else None
-    with contextlib.ExitStack() as stack:
-        if own is None:
-            own = stack.enter_context(_redirected(model_lib_v2.train_loop))
-        one = _Enforced(own, measures, frozen_batch_norm, tuple(allow), watch)
-        _IN_FORCE.append(one)
-        stack.callback(_IN_FORCE.remove, one)
+    stock, undo = (
+        (_IN_FORCE[-1].stock, _IN_FORCE[-1].undo)
+        if _IN_FORCE
+        else _redirect(model_lib_v2.train_loop)
+    )
+    one = _Enforced(stock, undo, measures, frozen_batch_norm, tuple(allow), watch)
+    _IN_FORCE.append(one)
+    try:
         yield one.results
+    finally:
+        _IN_FORCE.remove(one)
+        if not _IN_FORCE:  # whichever was entered first
+            undo()
 
 
-@contextlib.contextmanager
-def _redirected(train_loop: Any) -> Iterator[Callable[..., None]]:
-    """Makes stock's function call ours; yields one that does what stock's did."""
+def _redirect(train_loop: Any) -> tuple[Callable[..., None], Callable[[], None]]:
+    """Makes stock's function call ours.
+
+    Returns:
+      A function that does what stock's did, and one that makes stock's do so again.
+    """
     if not isinstance(train_loop, types.FunctionType) or train_loop.__closure__:
         raise UsageError(
             "model_lib_v2.train_loop is not stock's function but what another program put in its"
             " place; enter enforced() before that"
         )
-    code = train_loop.__code__
-    stock = types.FunctionType(
-        code, train_loop.__globals__, train_loop.__name__, train_loop.__defaults__
+    code, defaults, named = (
+        train_loop.__code__,
+        train_loop.__defaults__,
+        train_loop.__kwdefaults__,
     )
-    stock.__kwdefaults__ = train_loop.__kwdefaults__
-    train_loop.__code__ = _hand_over.__code__
-    try:
-        yield stock
-    finally:
+    stock = types.FunctionType(code, train_loop.__globals__, train_loop.__name__, defaults)
+    stock.__kwdefaults__ = named
+
+    def undo() -> None:
         train_loop.__code__ = code
+        train_loop.__defaults__, train_loop.__kwdefaults__ = defaults, named
+
+    train_loop.__code__ = _hand_over.__code__
+    train_loop.__defaults__ = train_loop.__kwdefaults__ = None
+    return stock, undo
 
 
 def _hand_over(*args: Any, **kwargs: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from typing import Any
@@ -93,6 +94,25 @@ def test_the_innermost_of_nested_blocks_counts(model_lib_v2: Any, runs: list) ->
         "outer.config",
     ]
     assert [call[0] for call in model_lib_v2.calls] == ["stock.config"]
+
+
+def test_blocks_may_end_in_any_order(model_lib_v2: Any, runs: list) -> None:
+    first, second = enforced(), enforced(frozen_batch_norm="update")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    model_lib_v2.train_loop("a.config", "run")
+    second.__exit__(None, None, None)
+    model_lib_v2.train_loop("b.config", "run")
+    assert [one.frozen_batch_norm for one, *_ in runs] == ["update"]
+    assert [call[0] for call in model_lib_v2.calls] == ["b.config"]
+
+
+def test_meanwhile_it_shows_what_it_takes(model_lib_v2: Any) -> None:
+    signature = inspect.signature(model_lib_v2.train_loop)
+    with enforced():
+        assert str(inspect.signature(model_lib_v2.train_loop)) == "(*args, **kwargs)"
+    assert inspect.signature(model_lib_v2.train_loop) == signature
 
 
 def test_what_is_kept_as_stock_does_what_stock_did(model_lib_v2: Any, runs: list) -> None:
