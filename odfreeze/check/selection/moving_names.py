@@ -43,9 +43,10 @@ def path_patterns(wanted: Collection[str], variables: Sequence[Variable]) -> tup
 
 def names_not_dependable(case: Case) -> Iterator[Finding]:
     """ODF211: names that Keras made up (``conv2d_166``) differ from process to process."""
-    if not case.keras_numbers:
+    patterns = case.selection.patterns
+    if all(pattern.by_path for pattern in patterns) or not case.keras_numbers:
         return
-    for index, pattern in enumerate(case.selection.patterns):
+    for index, pattern in enumerate(patterns):
         matched = () if pattern.by_path else case.selection.matches(index)
         made_up = [v for v in matched if keras_name(v) is not None]
         if not made_up:
