@@ -11,8 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from odfreeze.errors import OdfreezeError
 from odfreeze.selection import Pattern
 from odfreeze.training import compat, workers
@@ -60,6 +58,8 @@ def main(folder: Path) -> dict[str, Any]:
 
 def _model(tf: Any) -> Any:
     """A body with a norm and a head with one, its statistics such as training leaves behind."""
+    import numpy as np
+
     model = tf.keras.Sequential(
         [
             tf.keras.layers.Dense(8, name="body", input_shape=(4,)),
@@ -151,6 +151,8 @@ def _step(
 
 def _others(enforcement: Enforcement, folder: Path) -> dict[str, Any]:
     """Lets there be a second worker, whose digests are ours but for one thing."""
+    import numpy as np
+
     request = TrainingRequest("a.config", str(folder), 2, flags=("--checkpoint_every_n=1",))
     run = SimpleNamespace(is_chief=True, step=0)
     workers._tasks = lambda strategy: ("worker-0", "worker-1")

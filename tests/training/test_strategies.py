@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from odfreeze.cli import main
@@ -45,6 +44,8 @@ _EQUAL = ("frozen", "held", "trainable")
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Tiny:
     """The tiny detector with statistics of any value, and two files of records."""
+    import numpy as np
+
     made = make_tiny(tmp_path_factory.mktemp("strategies"))
     model = build_model(made.config("base", freeze=""))
     numbers = np.random.default_rng(1)
