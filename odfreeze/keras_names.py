@@ -25,6 +25,8 @@ _BLOCKS = (
     "|input_downsample_block"
 )
 _NAME = rf"(?:({_CLASSES})|center_net_hourglass_feature_extractor|hourglass_network)(?:_(\d+))?/"
+#: Feature extractors and box predictors are layers, too; the first of a process has no number.
+_SECOND = r"(\w+_keras_(?:feature_extractor|box_predictor)|private__resnet_fpn)_(\d+)/"
 _BLOCK = rf"(?<=/)({_BLOCKS}|{_CLASSES})_(\d+)(?=/)"
 
 
@@ -56,11 +58,12 @@ def keras_name(variable: Variable) -> KerasName | None:
     >>> print(keras_name(Variable(inside, "model/_network/1/conv/kernel", (1,), "float32")))
     encoder_decoder_block_5
     """
-    match = re.match(_NAME, variable.name or "")
+    name = variable.name or ""
+    match = re.match(_NAME, name) or re.match(_SECOND, name)
     if match is None:
         return None
     if match[1] is None:
-        match = re.search(_BLOCK, "/" + match.string) or match
+        match = re.search(_BLOCK, name) or match
     found = KerasName(match[1] or match[0].rstrip("_0123456789/"), int(match[2] or 0))
     return None if str(found) in variable.object_path.split("/") else found
 
