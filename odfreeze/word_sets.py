@@ -70,20 +70,17 @@ class _Writer:
     def anchored(self, text: str) -> str:
         return self._join(self._start, text)
 
-    def branches(
-        self, inside: _Words, outside: _Words, *, component: int = 0, before: str = ""
-    ) -> list[str]:
+    def branches(self, inside: _Words, outside: _Words, before: str = "") -> list[str]:
         """Returns alternatives for the rests of words.
 
         Args:
           inside: Rests of the words to match.
           outside: Rests of those not to match that begin alike.
-          component: How many ``/`` are before the rests.
           before: The token before them.
         """
         chain = _common([*inside, *outside]) if outside else ()
         if len(chain) > 1:  # nothing to decide on the way
-            rest = self._branches_behind(inside, outside, chain, component)
+            rest = self._branches_behind(inside, outside, chain)
             return [self._join(self._literal(chain), rest)]
         wanted = _by_head(inside)
         heads_outside = {word[0] for word in outside if word}
@@ -93,11 +90,11 @@ class _Writer:
         rows: dict[tuple[tuple[str, ...], bool], list[str]] = {}  # rests to the tokens before
         for head, rests in wanted.items():
             if not _is_number(head):
-                ends = self._rest(rests, unwanted.get(head, {}), head, component, before)
+                ends = self._rest(rests, unwanted.get(head, {}), head, before)
                 rows.setdefault((tuple(ends), False), []).append(_escaped(head))
             elif head == numbers[0]:
                 for row, some, none in _merged(numbers, wanted, unwanted):
-                    ends = self._rest(some, none, head, component, before)
+                    ends = self._rest(some, none, head, before)
                     rows.setdefault((tuple(ends), True), []).extend(row)
         written = [self._end] if () in inside else []
         for (behind, numbered), heads in rows.items():
@@ -116,14 +113,11 @@ class _Writer:
                 written.append(self._join(f"({'|'.join(heads)})", text))
         return written
 
-    def _branches_behind(
-        self, inside: _Words, outside: _Words, chain: Sequence[str], component: int
-    ) -> str:
+    def _branches_behind(self, inside: _Words, outside: _Words, chain: Sequence[str]) -> str:
         some, none = (
             dict.fromkeys(word[len(chain) :] for word in words) for words in (inside, outside)
         )
-        component += chain.count("/")
-        return self.alternation(self.branches(some, none, component=component, before=chain[-1]))
+        return self.alternation(self.branches(some, none, before=chain[-1]))
 
     def alternation(self, branches: Sequence[str]) -> str:
         """Writes ``(a|b)``, without the parentheses of an alternation that is all of a branch."""
@@ -157,14 +151,11 @@ class _Writer:
         """Puts what comes later on the way through a word behind what comes earlier."""
         return second + first if self._backwards else first + second
 
-    def _rest(
-        self, inside: _Words, outside: _Words, last: str, component: int, before: str
-    ) -> list[str]:
+    def _rest(self, inside: _Words, outside: _Words, last: str, before: str) -> list[str]:
         """Returns alternatives for what follows behind the token ``last``."""
-        component += last == "/"
-        if not outside and last in self._stops and (component or not self._backwards):
+        if not outside and last in self._stops:
             return [self._onwards(inside, last, before)]
-        return self.branches(inside, outside, component=component, before=last)
+        return self.branches(inside, outside, before=last)
 
     def _onwards(self, inside: _Words, last: str, before: str) -> str:
         """Returns what all of the open rests begin with, as far as it helps a reader.

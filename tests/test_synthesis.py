@@ -127,6 +127,17 @@ def test_alternatives_are_in_the_order_in_which_they_are_wanted() -> None:
     assert patterns_for(chosen[::-1], variables) == ("^(top|stem)_",)
 
 
+def test_an_ending_counts_on_no_number_that_keras_gave() -> None:
+    # All but two layers: written for the numbers of this process, others would be left out.
+    variables = variables_of("centernet_hourglass10")
+    chosen = [v for v in variables if v.order not in (0, 68)]
+    found = patterns_for(chosen, variables)
+    for by in (0, 40, 500):
+        assert matched(found, renumbered(variables, by)) == [
+            v for v in renumbered(variables, by) if v.order not in (0, 68)
+        ]
+
+
 def test_nothing_needs_no_pattern() -> None:
     assert patterns_for([], variables_of("ssd_mobilenet_v1")) == ()
 

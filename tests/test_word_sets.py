@@ -110,10 +110,17 @@ def test_a_range_holds_exactly_its_numbers(data: st.DataObject, width: int) -> N
 WORDS = st.text(st.sampled_from("ab01/_.-$^\\n[](){}|*+?\n é٣A"), max_size=6) | st.lists(
     st.sampled_from(["block", "_1", "_10", "_2", "/", "_", "kernel", "Conv", "1", "BN"]), max_size=6
 ).map("".join)
+#: Rows of numbers, behind which there is now one thing and now another.
+ROWS = st.tuples(
+    st.sampled_from(["a", "b_"]), st.sampled_from(["1", "2", "10", "01"]), st.sampled_from("xyz")
+).map("".join) | st.sampled_from(["a", "a\n", "x/a\n", "x/a"])
 
 
 @given(
-    st.dictionaries(WORDS, st.booleans(), max_size=14), st.sampled_from(["/_", "/"]), st.booleans()
+    st.dictionaries(WORDS, st.booleans(), max_size=14)
+    | st.dictionaries(ROWS, st.booleans(), max_size=14),
+    st.sampled_from(["/_", "/"]),
+    st.booleans(),
 )
 def test_expressions_match_exactly(words: dict[str, bool], stops: str, backwards: bool) -> None:
     inside = [word for word, wanted in words.items() if wanted]
