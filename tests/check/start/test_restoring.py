@@ -37,6 +37,16 @@ def test_a_frozen_variable_that_is_not_restored(
     assert told(restoring.frozen_not_restored, case) == expected
 
 
+def test_without_a_checkpoint_all_that_is_frozen_stays_random() -> None:
+    case = case_of("Box", kind="full", type_place=TYPE)
+    nothing = case.restore._replace(restored=(False,) * len(case.restore.restored))
+    case = dataclasses.replace(case, restore=nothing, checkpoint_missing="none is set")
+    assert told(restoring.frozen_not_restored, case) == [
+        "ODF301 warning 1: 2 frozen variables (Predictor/BoxHead/kernel, …) would stay at their "
+        "random start: none is set; set it, or take the patterns out"
+    ]
+
+
 def test_what_is_outside_of_the_model_is_not_restored_by_another_type_either() -> None:
     stray = Variable("ema/decay", "ema/decay", (1,), "float32")
     case = case_of("ema", variables=[*case_of().selection.variables, stray], kind="full")
