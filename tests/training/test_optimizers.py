@@ -189,7 +189,7 @@ def test_stock_evaluates_averages_under_a_strategy_only(tiny: Tiny, stock: Path)
     """So not from ``model_main_tf2``, which evaluates without one (model_main_tf2.py:81)."""
     from object_detection import model_lib_v2
 
-    with eagerly(True), pytest.raises(ValueError, match="must occur under a tf.distribute.Strat"):
+    with eagerly(True), pytest.raises(ValueError, match="Swapping weights must occur under a"):
         model_lib_v2.eval_continuously(
             pipeline_config_path=str(tiny.config("stock", average=True)),
             model_dir=str(stock.parent),

@@ -1,7 +1,8 @@
-"""A detector of two convolutions and one head, so that a real ``train_loop`` takes seconds.
+"""Detectors of a few convolutions, so that a real ``train_loop`` takes seconds.
 
-Its feature extractor is registered with the OD API under ``ssd_tiny_keras``; all else of it,
-predictor, losses, anchors, optimizer, input, is the OD API's own.
+Their feature extractors are registered with the OD API as ``ssd_tiny_keras`` and
+``faster_rcnn_tiny_keras``; all else of them, predictor, losses, anchors, optimizer, input, is the
+OD API's own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from odfreeze.verify import Verification, verify
 #: Both convolutions with their norms: what the tests freeze.
 BACKBONE = "^tiny_extractor/"
 
-_MODEL = """\
+SSD = """\
 model {
   ssd {
     num_classes: 3
@@ -70,12 +71,48 @@ model {
     }
   }
 }
+"""
+
+#: As SSD, in two stages. Its extractor's statistics are held or not as the config says.
+FASTER_RCNN = """\
+model {
+  faster_rcnn {
+    num_classes: 3
+    image_resizer { fixed_shape_resizer { height: 32 width: 32 } }
+    feature_extractor {
+      type: "faster_rcnn_tiny_keras"
+      batch_norm_trainable: BATCH_NORM
+    }
+    first_stage_anchor_generator {
+      grid_anchor_generator { height: 16 width: 16 height_stride: 8 width_stride: 8 scales: 1.0 aspect_ratios: 1.0 }
+    }
+    first_stage_box_predictor_conv_hyperparams { op: CONV PLAIN }
+    first_stage_box_predictor_depth: 8
+    first_stage_max_proposals: 8
+    initial_crop_size: 4
+    maxpool_kernel_size: 2
+    maxpool_stride: 2
+    second_stage_batch_size: 8
+    second_stage_box_predictor {
+      mask_rcnn_box_predictor { fc_hyperparams { op: FC PLAIN } }
+    }
+    second_stage_post_processing {
+      score_converter: SOFTMAX
+      batch_non_max_suppression { max_detections_per_class: 8 max_total_detections: 8 }
+    }
+  }
+}
+""".replace(
+    "PLAIN",
+    "regularizer { l2_regularizer { weight: 0.0 } }"
+    " initializer { truncated_normal_initializer { stddev: 0.01 } }",
+)
+
+_REST = """\
 train_config {
   batch_size: 2
   num_steps: 3
-  fine_tune_checkpoint: "CHECKPOINT"
-  fine_tune_checkpoint_type: "full"
-  fine_tune_checkpoint_version: V2
+  FINE_TUNE
   unpad_groundtruth_tensors: false
   optimizer { OPTIMIZER }
   EXTRA
@@ -92,6 +129,11 @@ eval_input_reader {
 }
 """
 
+_FINE_TUNE = (
+    'fine_tune_checkpoint: "CHECKPOINT" fine_tune_checkpoint_type: "full"'
+    " fine_tune_checkpoint_version: V2"
+)
+
 MOMENTUM = (
     "momentum_optimizer { learning_rate { constant_learning_rate { learning_rate: 0.1 } }"
     " momentum_optimizer_value: 0.9 }"
@@ -104,11 +146,15 @@ ADAM = "adam_optimizer { learning_rate { constant_learning_rate { learning_rate:
 
 
 def register() -> Any:
-    """Makes ``ssd_tiny_keras`` known to the OD API; returns TensorFlow."""
+    """Makes the tiny extractors known to the OD API; returns TensorFlow."""
     compat.prepare()
     import tensorflow as tf
     from object_detection.builders import model_builder
-    from object_detection.meta_architectures import ssd_meta_arch
+    from object_detection.core.freezable_batch_norm import FreezableBatchNorm
+    from object_detection.meta_architectures import faster_rcnn_meta_arch, ssd_meta_arch
+
+    def preprocess(self: Any, resized_inputs: Any) -> Any:
+        return resized_inputs / 127.5 - 1.0
 
     class TinyExtractor(ssd_meta_arch.SSDKerasFeatureExtractor):
         def build(self, input_shape: Any) -> None:
@@ -126,16 +172,33 @@ def register() -> Any:
             self.pool = tf.keras.layers.MaxPool2D()
             self.built = True
 
-        def preprocess(self, resized_inputs: Any) -> Any:
-            return resized_inputs / 127.5 - 1.0
-
         def _extract_features(self, preprocessed_inputs: Any) -> Any:
             features = preprocessed_inputs
             for convolution, norm in self.convolutions:
                 features = tf.nn.relu6(norm(convolution(features)))
             return [features, self.pool(features)]
 
-    model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP["ssd_tiny_keras"] = TinyExtractor
+    class TinyRegions(faster_rcnn_meta_arch.FasterRCNNKerasFeatureExtractor):
+        def get_proposal_feature_extractor_model(self, name: Any = None) -> Any:
+            return self._model("stage1", strides=8, channels=3)
+
+        def get_box_classifier_feature_extractor_model(self, name: Any = None) -> Any:
+            return self._model("stage2", strides=1, channels=8)
+
+        def _model(self, name: str, strides: int, channels: int) -> Any:
+            image = tf.keras.Input([None, None, channels])
+            convolution = tf.keras.layers.Conv2D(
+                8, 3, strides=strides, padding="same", name=f"tiny_{name}"
+            )
+            norm = FreezableBatchNorm(training=self._train_batch_norm, name=f"tiny_{name}_bn")
+            features = tf.keras.layers.ReLU()(norm(convolution(image)))
+            return tf.keras.Model(image, features)
+
+    TinyExtractor.preprocess = TinyRegions.preprocess = preprocess
+    ssds = model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
+    ssds["ssd_tiny_keras"] = TinyExtractor
+    regions = model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
+    regions["faster_rcnn_tiny_keras"] = TinyRegions
     return tf
 
 
@@ -157,14 +220,22 @@ class Tiny:
         freeze: str = BACKBONE,
         extra: str = "",
         freeze_batchnorm: bool = False,
+        batch_norm_trainable: bool | None = None,
     ) -> Path:
-        """Writes a config and returns its path."""
+        """Writes a config and returns its path.
+
+        With ``batch_norm_trainable`` it is of a Faster R-CNN that starts at random.
+        """
+        model, fine_tune = SSD, _FINE_TUNE.replace("CHECKPOINT", self.checkpoint.as_posix())
+        if batch_norm_trainable is not None:
+            model, fine_tune = FASTER_RCNN, ""
         if freeze:
             extra += f"\n  freeze_variables: {freeze!r}"
-        text = _MODEL
+        text = model + _REST
         for what, value in (
             ("FREEZE_BATCHNORM", "freeze_batchnorm: true" if freeze_batchnorm else ""),
-            ("CHECKPOINT", self.checkpoint.as_posix()),
+            ("BATCH_NORM", str(bool(batch_norm_trainable)).lower()),
+            ("FINE_TUNE", fine_tune),
             ("OPTIMIZER", f"{optimizer} use_moving_average: {str(average).lower()}"),
             ("EXTRA", extra),
             ("LABELS", self.labels.as_posix()),
