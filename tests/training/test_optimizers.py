@@ -233,8 +233,9 @@ def going_on(tiny: Tiny, name: str, optimizer: str, freeze: str, steps: int, ave
     return Path(trained.run.manager.latest_checkpoint)
 
 
-@pytest.mark.parametrize("name", ["momentum", "adam"])
-@pytest.mark.parametrize("average", [False, True], ids=["", "averages"])
+@pytest.mark.parametrize(
+    ("name", "average"), [("momentum", False), ("adam", True)], ids=["momentum", "adam, averages"]
+)
 def test_a_run_goes_on_with_more_frozen_and_then_with_less(
     tiny: Tiny, name: str, average: bool, warnings: list[str]
 ) -> None:

@@ -84,7 +84,9 @@ model {
       batch_norm_trainable: BATCH_NORM
     }
     first_stage_anchor_generator {
-      grid_anchor_generator { height: 16 width: 16 height_stride: 8 width_stride: 8 scales: 1.0 aspect_ratios: 1.0 }
+      grid_anchor_generator {
+        height: 16 width: 16 height_stride: 8 width_stride: 8 scales: 1.0 aspect_ratios: 1.0
+      }
     }
     first_stage_box_predictor_conv_hyperparams { op: CONV PLAIN }
     first_stage_box_predictor_depth: 8
