@@ -188,6 +188,12 @@ def test_a_model_of_which_a_part_never_ran_is_refused(tf, model):
         freeze(model, train_config("body"))
 
 
+def test_the_second_stage_of_a_one_stage_detector_never_runs(tf, model):
+    model.box_head = tf.keras.layers.Dense(1, name="box_head")
+    model._number_of_stages = 1
+    assert names(freeze(model, train_config("body"))) == [*NORM, *HEAD]
+
+
 @pytest.mark.parametrize("thing", (object(), None, {"model": 1}), ids=("object", "None", "dict"))
 def test_what_holds_no_patterns_is_no_config(model, thing):
     with pytest.raises(UsageError, match="is no config that holds freeze_variables"):

@@ -108,6 +108,15 @@ def test_a_report_holds_the_run_and_its_verification(run: Path) -> None:
     assert kept == report["verification"]
 
 
+def test_checkpoints_come_in_the_order_of_their_steps(run: Path) -> None:
+    for step in (100, 9, 20):
+        (run / f"ckpt-{step}.index").write_bytes(bytes(step))
+    keep_verification(run, verify(run), None)
+    rows = report_of(run)["checkpoints"]
+    assert [row["name"] for row in rows] == ["ckpt-9", "ckpt-10", "ckpt-20", "ckpt-100"]
+    assert rows[0]["bytes"] == 9
+
+
 def test_a_verification_without_training_keeps_the_facts_of_the_training(run: Path) -> None:
     facts = RunFacts()
     facts(SELECTION)
