@@ -55,8 +55,8 @@ stock would break here; odfreeze mends it while it runs
     cure: odfreeze makes the classes from the descriptors in the installed modules
   tensorflow-io
     stock: ModuleNotFoundError: No module named 'tensorflow_io'
-    why: tensorflow-io is not installed, and only DeepMAC's colour loss would call it
-    cure: odfreeze supplies an empty module of that name
+    why: tensorflow-io is not installed, and DeepMAC's loss calls one function of it
+    cure: odfreeze supplies a module of that name with the one function that is called
   number-types
     stock: AttributeError: module 'numpy' has no attribute 'float'.
     why: numpy 2.5.5 has no np.float; Pascal VOC, LVIS and panoptic metrics use it

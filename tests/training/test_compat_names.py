@@ -80,11 +80,33 @@ def test_an_estimator_that_is_there_stays(packages) -> None:
     assert sys.modules["tensorflow"].estimator == "own"
 
 
-def test_tensorflow_io_is_an_empty_module_and_is_made_once(packages) -> None:
+def test_tensorflow_io_is_made_once(packages) -> None:
     names.supply_tensorflow_io()
     made = sys.modules["tensorflow_io"]
     names.supply_tensorflow_io()
     assert sys.modules["tensorflow_io"] is made
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("rgb", "lab"),
+    [
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+        ((1.0, 1.0, 1.0), (100.0, 0.0, 0.0)),
+        ((1.0, 0.0, 0.0), (53.24, 80.09, 67.20)),
+        ((0.0, 1.0, 0.0), (87.74, -86.18, 83.18)),
+        ((0.0, 0.0, 1.0), (32.30, 79.19, -107.86)),
+        ((0.02, 0.02, 0.02), (1.4, 0.0, 0.0)),
+    ],
+    ids=["black", "white", "red", "green", "blue", "nearly black"],
+)
+def test_a_colour_in_cie_lab(rgb: tuple[float, ...], lab: tuple[float, ...]) -> None:
+    """What DeepMAC calls tensorflow_io for; the values are those of any table of colours."""
+    import tensorflow as tf
+
+    found = names.rgb_to_lab(tf.constant([[rgb]]))
+    assert found.shape == (1, 1, 3)
+    assert found[0, 0].numpy().tolist() == pytest.approx(lab, abs=0.06)
 
 
 class Font:

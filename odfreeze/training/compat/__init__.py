@@ -49,7 +49,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "tensorflow-io",
         "ModuleNotFoundError: No module named 'tensorflow_io'",
-        "supplies an empty module of that name",
+        "supplies a module of that name with the one function that is called",
         names.judge_tensorflow_io,
         names.supply_tensorflow_io,
     ),

@@ -106,12 +106,50 @@ def judge_tensorflow_io(environment: Environment) -> Need:
         return not_needed("there is no OD API")
     if environment.has("tensorflow_io"):
         return not_needed(f"{environment.named('tensorflow_io')} is installed")
-    return needed("tensorflow-io is not installed, and only DeepMAC's colour loss would call it")
+    return needed("tensorflow-io is not installed, and DeepMAC's loss calls one function of it")
 
 
 def supply_tensorflow_io() -> None:
-    """Supplies an empty module of that name."""
-    sys.modules.setdefault("tensorflow_io", types.ModuleType("tensorflow_io"))
+    """Supplies a module of that name with the one function of it that the OD API calls.
+
+    The loss of a DeepMAC calls it in every step (``deepmac_meta_arch.py:1795``).
+    """
+    if "tensorflow_io" in sys.modules:
+        return
+    color = types.SimpleNamespace(rgb_to_lab=rgb_to_lab)
+    module: Any = types.ModuleType("tensorflow_io")
+    module.experimental = types.SimpleNamespace(color=color)
+    sys.modules["tensorflow_io"] = module
+
+
+def rgb_to_lab(image: Any) -> Any:
+    """Converts from sRGB to CIE L*a*b*, for the illuminant D65 and the observer of 2 degrees.
+
+    Args:
+      image: A float tensor, its last dimension red, green and blue from 0 to 1.
+
+    Returns:
+      A tensor of the same shape, its last dimension L* from 0 to 100, a* and b*.
+    """
+    import tensorflow as tf
+
+    linear = tf.where(
+        image > 0.04045, ((tf.maximum(image, 0.04045) + 0.055) / 1.055) ** 2.4, image / 12.92
+    )
+    to_xyz = tf.constant(_SRGB_TO_XYZ, image.dtype) / tf.constant(_D65, image.dtype)[:, None]
+    xyz = tf.einsum("...c,xc->...x", linear, to_xyz)
+    bent = tf.where(xyz > 0.008856, tf.maximum(xyz, 0.008856) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = tf.unstack(bent, axis=-1)
+    return tf.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+#: IEC 61966-2-1: what red, green and blue add to X, Y and Z, and the white that all three give.
+_SRGB_TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+_D65 = (0.95047, 1.0, 1.08883)
 
 
 def judge_font_size(environment: Environment) -> Need:
