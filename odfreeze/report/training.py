@@ -21,6 +21,8 @@ def describe_verification(verification: Verification) -> str:
         f"{len(held.changed)} of {held.variables} held statistics changed",
         f"{len(trainable.changed)} of {trainable.variables} trainable values changed",
     ]
+    if trainable.unreached:
+        parts.append(f"{len(trainable.unreached)} got no gradient")
     return ("verified: " if verification.ok else "NOT VERIFIED: ") + ", ".join(parts)
 
 

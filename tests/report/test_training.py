@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from odfreeze.record import read_record
 from odfreeze.report.training import describe_verification, render_results, render_results_json
 from odfreeze.training.launch import TrainingResult
+from odfreeze.unreached import Unreached, write_unreached
 from odfreeze.verify import Verification, verify
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
@@ -37,6 +39,16 @@ def test_what_a_verification_found_in_one_line(
         "NOT VERIFIED: 0 of 3 frozen values changed, 2 of 2 held statistics changed,"
         " 18 of 18 trainable values changed"
     )
+
+
+def test_what_got_no_gradient_is_counted_apart(tmp_path: Path) -> None:
+    config = write_detector(tmp_path, "^Conv1", "^bn_Conv1")
+    run = write_run(tmp_path / "run", config, 10, changed=())
+    record = read_record(run)
+    trainable = [one.object_path for one in record.variables if one.state == "trainable"]
+    write_unreached(Unreached(frozenset(trainable[:5])), run, record.created)
+    said = describe_verification(verify(run))
+    assert said.endswith("0 of 18 trainable values changed, 5 got no gradient")
 
 
 def test_results_as_text(verified: Verification, refuted: Verification) -> None:
