@@ -76,7 +76,7 @@ def explain_missing_kernel(error: BaseException) -> str | None:
     said = next((line for line in lines if "eterministic" in line), "")
     cure = "train without --seed"
     if "CropAndResize" in text:
-        cure += ", or set use_matmul_crop_and_resize: true in the model's faster_rcnn block"
+        cure += ", or set use_matmul_crop_and_resize: true in model.faster_rcnn"
     return (
         f"--seed takes deterministic ops only, and TensorFlow has not all of them: {said}; {cure}"
     )

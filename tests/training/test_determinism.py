@@ -39,10 +39,11 @@ def test_an_op_without_a_deterministic_kernel() -> None:
 
 
 def test_of_the_one_that_faster_rcnn_can_do_without() -> None:
-    error = UnimplementedError("Deterministic implementation of CropAndResizeX not available.")
-    assert str(explain_missing_kernel(error)).endswith(
-        "; train without --seed, or set use_matmul_crop_and_resize: true in the model's"
-        " faster_rcnn block"
+    # tensorflow/core/kernels/image/crop_and_resize_op.cc
+    said = "Deterministic GPU implementation of CropAndResizeBackpropImage not available."
+    assert str(explain_missing_kernel(UnimplementedError(said))).endswith(
+        f": {said}; train without --seed, or set use_matmul_crop_and_resize: true in"
+        " model.faster_rcnn"
     )
 
 
