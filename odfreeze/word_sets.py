@@ -123,27 +123,25 @@ class _Writer:
         """Writes ``(a|b)``, without the parentheses of an alternation that is all of a branch."""
         if len(branches) == 1:
             return branches[0]
-        flat = [_unwrapped(branch) for branch in branches]
-        shared = self._shared_end(flat)
-        if shared:
-            cut = len(shared)
-            ends = [text[cut:] if self._backwards else text[:-cut] for text in flat]
-            inner = self._choice([_unwrapped(text) for text in ends])
-            return shared + inner if self._backwards else inner + shared
-        return self._choice(flat)
+        shared = self._shared_end(branches)
+        if not shared:
+            return self._choice(branches)
+        cut = len(shared)
+        ends = [text[cut:] if self._backwards else text[:-cut] for text in branches]
+        return self._join(self._choice(ends), shared)
 
     def _choice(self, texts: Sequence[str]) -> str:
-        some = "|".join(text for text in texts if text)
+        some = "|".join(_unwrapped(text) for text in texts if text)
         return f"({some})" if all(texts) else f"({some})?"
 
     def _shared_end(self, texts: Sequence[str]) -> str:
         """Returns the separator, and what is beyond it, that all texts have on the far side."""
-        backwards = self._backwards
+        backwards, ends = self._backwards, (*self._stops, self._end)
         shared = _common([text if backwards else text[::-1] for text in texts])
         shared = shared if backwards else shared[::-1]
         for here in range(len(shared), 0, -1):
             text = shared[:here] if backwards else shared[-here:]
-            if text[-1 if backwards else 0] in self._stops and _is_whole(text):
+            if text[-1 if backwards else 0] in ends and _is_whole(text):
                 return text
         return ""
 

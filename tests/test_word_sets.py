@@ -63,6 +63,12 @@ def test_blocks_that_differ_are_written_once() -> None:
     assert found == ("^conv[0-9]+_block[0-9]+_[0-9]+_bn/",)
 
 
+def test_numbers_are_joined_only_where_nothing_unwanted_comes_in() -> None:
+    assert expressions_for(["a1_x", "a2_y"], ["a1_z"]) == ("^a[0-9]+_(x|y)$",)
+    assert expressions_for(["a1_x", "a2_y"], ["a1_y"]) == ("^(a1_x$|a2_)",)
+    assert expressions_for(["a1_x", "a2_y"], ["a2_x"]) == ("^(a1_|a2_y$)",)
+
+
 def test_endings_are_anchored_at_the_end() -> None:
     inside = ["a/gamma", "b/c/beta", "b/beta", "d/moving_mean", "d/moving_variance"]
     outside = ["a/kernel", "gamma/bias", "not_gamma", "a/my_mean"]
@@ -77,7 +83,7 @@ def test_a_long_alternation_is_written_as_several() -> None:
 
 def test_characters_that_mean_something_are_escaped_without_a_backslash_where_that_can_be() -> None:
     found = expressions_for(["a.b/$(c)", "x"], ["acb/$(c)", "a.b/", "xx"])
-    assert found == ("^(a[.]b/[$][(]c[)]$|x$)",)
+    assert found == ("^(a[.]b/[$][(]c[)]|x)$",)
 
 
 @pytest.mark.parametrize(
