@@ -3,8 +3,9 @@
 A run with ``use_moving_average`` keeps an average of each weight in the slot ``average`` of its
 optimizer, which ``model_lib_v2.train_loop`` saves as ``optimizer``. Evaluation with
 ``use_moving_averages`` makes such averages for all weights, out of zeros, restores those that the
-checkpoint has, and runs them in place of the weights (model_lib_v2.py, ``eval_continuously``). So
-a frozen value that is to be evaluated has to be in the averages too.
+checkpoint has, and runs them in place of the weights (model_lib_v2.py, ``eval_continuously``;
+under a distribution strategy only, without one stock breaks off). So a frozen value that is to be
+evaluated has to be in the averages too.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from odfreeze.averages import AVERAGE_SLOT, check_averages
+from odfreeze.check.pages import read_page
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.record import read_record
 from odfreeze.verify import verify
@@ -189,7 +190,7 @@ def test_stock_evaluates_averages_under_a_strategy_only(tiny: Tiny, stock: Path)
     """So not from ``model_main_tf2``, which evaluates without one (model_main_tf2.py:81)."""
     from object_detection import model_lib_v2
 
-    with eagerly(True), pytest.raises(ValueError, match="Swapping weights must occur under a"):
+    with eagerly(True), pytest.raises(ValueError, match="Swapping weights must") as caught:
         model_lib_v2.eval_continuously(
             pipeline_config_path=str(tiny.config("stock", average=True)),
             model_dir=str(stock.parent),
@@ -197,6 +198,7 @@ def test_stock_evaluates_averages_under_a_strategy_only(tiny: Tiny, stock: Path)
             wait_interval=0,
             timeout=1,
         )
+    assert f"ValueError: {caught.value}" in read_page("ODF508").text
 
 
 def test_of_stock_it_runs_what_came_close(tiny: Tiny, stock: Path, evaluated: Any) -> None:

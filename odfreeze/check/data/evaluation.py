@@ -32,17 +32,22 @@ METRICS = (
 )
 
 
-def averages_that_are_not_there(subject: Subject) -> Iterator[Finding]:
-    """ODF508: evaluation asks for averages that training does not keep (model_lib_v2.py:1144)."""
-    if subject.is_tf1 or not subject.flag("eval_config.use_moving_averages"):
+def averages_not_evaluated(subject: Subject) -> Iterator[Finding]:
+    """ODF508: evaluation asks for averages (model_lib_v2.py:1144) that stock cannot swap in."""
+    path = "eval_config.use_moving_averages"
+    if subject.is_tf1 or not subject.flag(path):
         return
     if subject.flag("train_config.optimizer.use_moving_average", True):
-        return
-    message = (
-        "eval_config.use_moving_averages is true, and the optimizer keeps no averages "
-        "(use_moving_average: false): evaluation breaks off; write the same in both"
-    )
-    yield Finding("ODF508", "warning", message, subject.place("eval_config.use_moving_averages"))
+        message = (
+            f"{path} is true, and stock swaps averages in under a distribution strategy only, "
+            "which model_main_tf2 does not evaluate under: evaluation breaks off; write false"
+        )
+    else:
+        message = (
+            f"{path} is true, and the optimizer keeps no averages (use_moving_average: false): "
+            "evaluation breaks off; write false"
+        )
+    yield Finding("ODF508", "warning", message, subject.place(path))
 
 
 def readers_not_evaluated(subject: Subject) -> Iterator[Finding]:
@@ -74,4 +79,4 @@ def metrics_that_do_not_exist(subject: Subject) -> Iterator[Finding]:
             yield Finding("ODF518", "warning", message, one.place)
 
 
-RULES = (averages_that_are_not_there, readers_not_evaluated, metrics_that_do_not_exist)
+RULES = (averages_not_evaluated, readers_not_evaluated, metrics_that_do_not_exist)

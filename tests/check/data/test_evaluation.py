@@ -31,24 +31,33 @@ def found(rule: Any, text: str) -> list[str]:
     "text",
     [
         "",
-        AVERAGES.replace("false", "true"),
         AVERAGES.replace("true", "false"),
-        "eval_config { use_moving_averages: true }",
+        AVERAGES.replace("false", "true").replace("averages: true", "averages: false"),
         'eval_input_reader { name: "a" }',
         'eval_config { metrics_set: ["coco_mask_metrics", "pascal_voc_detection_metrics"] }',
         "eval_config { metrics_set: 3 }",
         TF1 + AVERAGES + READERS + METRICS,
     ],
-    ids=["empty", "both", "neither", "kept-by-default", "one", "metrics", "no-text", "TF1"],
+    ids=["empty", "neither", "kept", "one", "metrics", "no-text", "TF1"],
 )
 def test_nothing_is_said_of_what_is_fine_or_of_no_type(rule: Any, text: str) -> None:
     assert found(rule, text) == []
 
 
-def test_averages_that_are_not_there() -> None:
-    assert found(evaluation.averages_that_are_not_there, AVERAGES) == [
+def test_averages_that_are_not_kept() -> None:
+    assert found(evaluation.averages_not_evaluated, AVERAGES) == [
         "ODF508 warning 3: eval_config.use_moving_averages is true, and the optimizer keeps no "
-        "averages (use_moving_average: false): evaluation breaks off; write the same in both"
+        "averages (use_moving_average: false): evaluation breaks off; write false"
+    ]
+
+
+@pytest.mark.parametrize("kept", ["use_moving_average: true", ""], ids=["written", "by default"])
+def test_averages_that_cannot_be_swapped_in(kept: str) -> None:
+    text = AVERAGES.replace("use_moving_average: false", kept)
+    assert found(evaluation.averages_not_evaluated, text) == [
+        "ODF508 warning 3: eval_config.use_moving_averages is true, and stock swaps averages in "
+        "under a distribution strategy only, which model_main_tf2 does not evaluate under: "
+        "evaluation breaks off; write false"
     ]
 
 
