@@ -16,7 +16,8 @@ tf-models-research-object-detection 2.8.0.post1:
   models/faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py:170, 222, 245, 262, 303).
   Nothing holds those of the RPN and the heads (builders/model_builder.py:678 passes
   ``freeze_batchnorm=False``), which exist only where their hyperparams have
-  ``batch_norm`` or ``sync_batch_norm`` (builders/hyperparams_builder.py:68-74).
+  ``batch_norm`` or ``sync_batch_norm`` (builders/hyperparams_builder.py:68-74), nor those
+  of a Context R-CNN's attention, which always exist (context_rcnn_lib_tf2.py:29).
 - ``center_net`` has no such field.
 
 ``batch_norm.train`` of hyperparams is not read in TF2
@@ -59,6 +60,8 @@ def held_statistics(document: Document) -> HeldStatistics:
         if _flag(document, f"{extractor}.batch_norm_trainable"):
             return "none"
         for path, field in walk(document):
+            if path == "model.faster_rcnn.context_config":
+                return "feature_extractor"
             if (
                 field.name in {"batch_norm", "sync_batch_norm"}
                 and path.startswith("model.faster_rcnn.")

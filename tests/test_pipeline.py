@@ -169,6 +169,7 @@ EFFICIENTNET = "feature_extractor { type: 'ssd_efficientnet-b0_bifpn_keras' }"
         ("faster_rcnn { feature_extractor { batch_norm_trainable: false } }", "all"),
         ("faster_rcnn { feature_extractor { batch_norm_trainable: true } }", "none"),
         (f"faster_rcnn {{ {BATCH_NORM} }}", "feature_extractor"),
+        ("faster_rcnn { context_config { } }", "feature_extractor"),
         ("faster_rcnn { feature_extractor { conv_hyperparams { batch_norm { } } } }", "all"),
         ("center_net { }", "none"),
         ("", "none"),
