@@ -40,8 +40,11 @@ def run(args: argparse.Namespace) -> int:
     from odfreeze.groups import group
     from odfreeze.model_source import model_variables
     from odfreeze.pipeline import PipelineConfig
+    from odfreeze.report.waiting import building_shown
 
-    found = model_variables(PipelineConfig.read(args.config), args.checkpoint, live=args.live)
+    config = PipelineConfig.read(args.config)
+    with building_shown(args.live) as watch:
+        found = model_variables(config, args.checkpoint, live=args.live, watch=watch)
     groups = group(found.variables)
     patterns = group_patterns(groups)
     if args.format == "json":

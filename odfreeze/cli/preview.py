@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 
 __all__ = ["add_arguments", "run"]
 
@@ -72,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(args: argparse.Namespace) -> int:
     from odfreeze.preview import preview
+    from odfreeze.report.waiting import building_shown
 
-    with _seconds_shown() if args.live and sys.stderr.isatty() else nullcontext() as watch:
+    with building_shown(args.live) as watch:
         seen = preview(
             args.config,
             checkpoint=args.checkpoint,
@@ -103,20 +102,6 @@ def _print(args: argparse.Namespace) -> int:
     )
     write_lines(lines, sys.stdout, color=wants_color(args.color, sys.stdout))
     return 0
-
-
-@contextmanager
-def _seconds_shown() -> Iterator[Callable[[float], None]]:
-    """Gives what keeps one line on the terminal that tells what takes its time."""
-
-    def show(seconds: float) -> None:
-        line = f"building the model, nothing is computed: {seconds:.0f} s"
-        print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
-
-    try:
-        yield show
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _given(patterns: list[str] | None) -> list[str] | None:

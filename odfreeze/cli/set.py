@@ -137,9 +137,11 @@ def _with_sets(
     if any(text.startswith("@") for texts in given.values() for text in texts):
         from odfreeze.group_names import expanded
         from odfreeze.model_source import model_variables
+        from odfreeze.report.waiting import building_shown
 
         source = checkpoint or changes.get("fine_tune_checkpoint")
-        found = model_variables(config, source, live=live).variables
+        with building_shown(live) as watch:
+            found = model_variables(config, source, live=live, watch=watch).variables
         given = {field: expanded(texts, lambda: found) for field, texts in given.items()}
     return {**changes, **given}
 

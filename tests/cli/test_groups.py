@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from odfreeze.cli import main
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.training.kept_lists import VariableList
+from odfreeze.training.live_preview import Watch
 from tests.conftest import ROOT
 from tests.support.model_lists import variables_of, write_model
 
@@ -72,6 +75,25 @@ def test_without_a_checkpoint_there_is_nothing_to_list(
     status, out, err = run(capsys, "groups", "a.config")
     assert (status, out) == (2, "")
     assert err.startswith("odfreeze: a.config: train_config.fine_tune_checkpoint is not set")
+
+
+@pytest.mark.parametrize("command", ["groups", "set"])
+def test_the_live_model_can_be_listed(
+    command: str, config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(asked: PipelineConfig, watch: Watch | None) -> VariableList:
+        assert asked.file == config
+        assert watch is not None
+        watch(12.3)
+        return VariableList(variables_of("centernet_hourglass10"), {})
+
+    monkeypatch.setattr("odfreeze.training.live_preview.list_live_variables", build)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    shown = "(?#path)^model/_prediction_head_dict/"
+    arguments = ["--freeze_variables", "@head", "--diff"] if command == "set" else []
+    status, out, err = run(capsys, command, config, "--live", *arguments)
+    assert (status, shown in out) == (0, True)
+    assert err == "\rbuilding the model, nothing is computed: 12 s\x1b[K\r\x1b[K"
 
 
 def test_preview_takes_a_name_for_a_pattern(
