@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,8 @@ def build_model(config: str | os.PathLike[str]) -> Any:
     pipeline = _read_config(config)
     tf.keras.backend.reset_uids()  # else a second SSD's neck is called …_1, and patterns miss it
     try:
-        model = model_builder.build(pipeline.model, is_training=True)
+        with _nothing_downloaded():
+            model = model_builder.build(pipeline.model, is_training=True)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(
             f"the OD API cannot build the model of {_called(config)}: {error}"
@@ -88,6 +90,27 @@ def build_model(config: str | os.PathLike[str]) -> Any:
     spec = tf.TensorSpec([1, _SIDE, _SIDE, 3], tf.float32)
     tf.function(forward).get_concrete_function(spec)
     return model
+
+
+@contextmanager
+def _nothing_downloaded() -> Iterator[None]:
+    """Leaves a CenterNet's MobileNet V2 without the ImageNet weights that Keras would fetch.
+
+    ``center_net_mobilenet_v2_feature_extractor.py:114`` asks for them, and where there is no
+    network the model cannot be built; its variables are the same without.
+    """
+    from object_detection.models.keras_models import mobilenet_v2 as home
+
+    build = home.mobilenet_v2
+
+    def build_without(*args: Any, **kwargs: Any) -> Any:
+        return build(*args, **{**kwargs, "weights": None})
+
+    home.mobilenet_v2 = build_without
+    try:
+        yield
+    finally:
+        home.mobilenet_v2 = build
 
 
 def _called(config: str | os.PathLike[str]) -> str:
