@@ -61,13 +61,14 @@ class RunFacts:
         first, last, speed = self._first, self._last, None
         if first is not None and last is not None and last[1] > first[1] and last[0] > first[0]:
             speed = (last[1] - first[1]) / (last[0] - first[0])
+        tracing = None if first is None or first[1] > self._resumed_at else first[0] - self._begun
         ended = self._clock() if self._ended is None else self._ended
         return {
             "started": self._started,
             "ended": _now(),
             "started_at_step": self._resumed_at,
             "seconds": round(ended - self._begun, 3),
-            "seconds_to_first_step": None if first is None else round(first[0] - self._begun, 3),
+            "seconds_to_first_step": None if tracing is None else round(tracing, 3),
             "steps_per_second": None if speed is None else round(speed, 4),
             "peak_memory_bytes": self._memory,
             "scalars": self._scalars,

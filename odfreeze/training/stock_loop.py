@@ -18,7 +18,7 @@ from odfreeze.training import compat
 from odfreeze.training.launch import TrainingResult
 from odfreeze.training.precheck import latest_step, precheck
 from odfreeze.training.request import TrainingRequest
-from odfreeze.training.run_report import RunFacts, keep_verification
+from odfreeze.training.run_report import RunFacts, keep_verification, peak_memory_bytes
 
 if TYPE_CHECKING:
     from odfreeze.training.precheck import Precheck
@@ -189,7 +189,8 @@ def _train(one: _Enforced, arguments: dict[str, Any], overrides: dict[str, Any])
         finally:
             hooks.close()
         is_chief = run.is_chief
-        emit("done", step=run.step, checkpoint=run.manager.latest_checkpoint)
+        last, memory = run.manager.latest_checkpoint, peak_memory_bytes()
+        emit("done", step=run.step, checkpoint=last, peak_memory_bytes=memory)
     one.results.append(_result(model_dir, checked, facts, is_chief=is_chief))
 
 

@@ -92,6 +92,8 @@ def test_each_run_is_verified_and_can_be_again(ran):
     report = json.loads((ran.model_dir / "odfreeze/report.json").read_text())
     assert report["verification"] == again.to_json()
     assert report["started_at_step"] == 3
+    assert report["seconds"] > 0
+    assert report["peak_memory_bytes"] is None or report["peak_memory_bytes"] > 1 << 28
     assert report["checkpoints"][-1]["name"] == "ckpt-5"
 
 

@@ -74,7 +74,8 @@ def test_what_nothing_told_is_null() -> None:
     facts = facts_of()
     names = ("seconds_to_first_step", "steps_per_second", "peak_memory_bytes")
     assert [facts[name] for name in names] == [None, None, None]
-    assert facts_of((0, step(3)))["steps_per_second"] is None
+    first = facts_of((0, SELECTION), (90, step(3)))  # what of it was the first step?
+    assert (first["seconds_to_first_step"], first["steps_per_second"]) == (None, None)
 
 
 @pytest.fixture
