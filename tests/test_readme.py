@@ -21,7 +21,7 @@ CONSOLE = [
         r"^(```|~~~)console\n\$ (.*?)\n(.*?)^\1$", README, flags=re.DOTALL | re.MULTILINE
     )
 ]
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+LIBRARY, *OWN_LOOPS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,26 @@ def test_a_command_of_the_readme_prints_what_it_shows(demo, command, shown):
 @pytest.mark.train
 def test_the_library_examples_run(demo):
     folder, _ = demo
-    code = "\n".join(PYTHON)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", LIBRARY], cwd=folder, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-2:] == ["40 True", "True 0"]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    zip(OWN_LOOPS, (["88 learn"], ["True"]), strict=True),
+    ids=["freeze", "enforced"],
+)
+def test_the_examples_for_training_loops_run(demo, code, printed):
+    folder, _ = demo
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == printed
 
 
 @pytest.mark.train
