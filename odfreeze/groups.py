@@ -201,14 +201,17 @@ _PLACES: tuple[tuple[str, Part, str], ...] = (
     ("_first_stage_box_predictor", "head", "proposal"),
     ("_box_predictor/", "head", "?"),
     ("_mask_rcnn_box_predictor/", "head", "?"),
+    ("_rfcn_box_predictor/", "head", "?"),
     ("_prediction_head_dict/", "head", "?"),
     ("_mask_net/", "head", "mask"),
+    ("track_reid_classification_net/", "head", "tracking"),
     ("feature_extractor/", "backbone", ""),
 )
 
 #: What a part of a head's path says of its kind; the first that is found counts.
 _HEAD_KINDS: tuple[tuple[str, str], ...] = (
     ("/predictiontower/", "tower"),
+    ("shared_conv", "tower"),
     ("keypoint", "keypoint"),
     ("mask", "mask"),
     ("segmentation", "mask"),

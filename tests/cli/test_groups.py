@@ -89,8 +89,8 @@ def test_the_live_model_can_be_listed(
 
     monkeypatch.setattr("odfreeze.training.live_preview.list_live_variables", build)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    shown = "(?#path)^model/_prediction_head_dict/"
-    arguments = ["--freeze_variables", "@head", "--diff"] if command == "set" else []
+    shown = "(?#path)^model/_feature_extractor/"
+    arguments = ["--freeze_variables", "@backbone", "--diff"] if command == "set" else []
     status, out, err = run(capsys, command, config, "--live", *arguments)
     assert (status, shown in out) == (0, True)
     assert err == "\rbuilding the model, nothing is computed: 12 s\x1b[K\r\x1b[K"
