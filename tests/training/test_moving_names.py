@@ -23,6 +23,8 @@ pytestmark = pytest.mark.train
 IN_CHECKPOINT = "^conv2d_(13|14|15)/"
 IN_LIVE_MODEL = "^conv2d(_[12])?/"
 BY_PATH = "(?#path)^model/_feature_extractor/_feature_extractor_model/layer_with_weights-[1-3]/"
+#: Frozen besides, which makes a step cheap.
+BACKBONE = "(?#path)/_base_model/"
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +66,11 @@ def frozen(config: Path, pattern: str) -> set[str]:
 def train(config: Path, name: str, pattern: str) -> subprocess.CompletedProcess[str]:
     """Trains with a pattern, in a folder of that name beside the config."""
     variant = config.parent / f"{name}.config"
-    PipelineConfig.read(config).with_changes(freeze_variables=[pattern]).write(variant)
+    changed = PipelineConfig.read(config).with_changes(freeze_variables=[pattern, BACKBONE])
+    changed.write(variant)
     flags = [f"--pipeline_config_path={variant}", f"--model_dir={config.parent / name}"]
     command = odfreeze("train", *flags, "--checkpoint_every_n=2")
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
 
 
 def test_the_checkpoint_names_what_another_process_did(config: Path) -> None:
@@ -96,7 +99,8 @@ def test_by_names_nothing_is_trained_and_both_sides_are_shown(config: Path) -> N
         "conv2d_13/kernel", "frozen", "conv2d/kernel", "trainable",
         "model/_feature_extractor/_feature_extractor_model/layer_with_weights-1/kernel",
     ]  # fmt: skip
-    assert told[-2] == "Whatever the names are, by object path these select what was previewed:"
-    offered = told[-1].removeprefix('  freeze_variables: "').removesuffix('"')
+    assert told[-3] == "Whatever the names are, by object path these select what was previewed:"
+    assert told[-1] == f'  freeze_variables: "{BACKBONE}"'
+    offered = told[-2].removeprefix('  freeze_variables: "').removesuffix('"')
     assert frozen(config, offered) == frozen(config, BY_PATH)
     assert not list((config.parent / "by_name").glob("ckpt-*"))
