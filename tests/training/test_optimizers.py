@@ -66,18 +66,20 @@ def row(request: pytest.FixtureRequest, tiny: Tiny) -> Row:
     text, slots = OPTIMIZERS[name]
     config = tiny.config(f"{name}-{average}", optimizer=text, average=average)
     trained = train_tiny(config, tiny.root / f"run-{name}-{average}")
-    if average:
-        slots = {f"ema_base_optimizer/{slot}" for slot in slots}
     return Row(trained, slots, average)
 
 
 def slots_of(prefix: Path | str) -> dict[str, set[str]]:
-    """Returns the slots of each variable in a checkpoint but its average, by object path."""
+    """Returns the slots of each variable in a checkpoint but its average, by object path.
+
+    Where the weights are averaged, those of the optimizer inside are below it, under a name that
+    differs between versions of ``official``.
+    """
     found: dict[str, set[str]] = {}
     for key in variables_of(prefix):
         path, _, slot = key.partition("/.OPTIMIZER_SLOT/optimizer/")
         if slot and slot != "average":
-            found.setdefault(path, set()).add(slot)
+            found.setdefault(path, set()).add(slot.rpartition("/")[2])
     return found
 
 
@@ -242,7 +244,6 @@ def test_a_run_goes_on_with_more_frozen_and_then_with_less(
     tiny: Tiny, name: str, average: bool, warnings: list[str]
 ) -> None:
     text, slots = OPTIMIZERS[name]
-    slots = {f"ema_base_optimizer/{slot}" for slot in slots} if average else slots
     directory = f"run-on-{name}-{average}"
     first = going_on(tiny, directory, text, BACKBONE, 2, average)
     learned_then = set(slots_of(first))
@@ -333,7 +334,7 @@ def test_a_run_killed_in_the_middle_resumes_with_slots_and_averages(workspace) -
     assert found.averages is not None
     assert (found.averages.variables, found.averages.differing) == (156, ())
     values = variables_of(model_dir / "ckpt-6")
-    assert int(values["optimizer/ema_base_optimizer/iter"]) == 6
+    assert [int(value) for key, value in values.items() if key.endswith("/iter")] == [6]
     assert set(slots_of(model_dir / "ckpt-6")) == paths(model_dir, "trainable")
     log = (model_dir / "odfreeze" / "train.log").read_text(encoding="utf-8")
     assert "could not be found in the restored object" not in log
