@@ -179,7 +179,7 @@ def _build_loss(model: Any, embedding_size: int) -> None:
 
     tracks = getattr(model, "track_reid_classification_net", None)
     if tracks is not None:
-        tracks(tf.zeros([1, embedding_size]))
+        tracks(tf.zeros([1, 1, embedding_size]))
 
 
 def live_variables(model: Any, root: str = "model") -> tuple[LiveVariable, ...]:
