@@ -31,7 +31,7 @@ TRAIN := $(call train_env,$(TRAIN_NAME))
 export CUDA_VISIBLE_DEVICES ?=
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos benchmarks benchmarks-training \
+.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos docs benchmarks benchmarks-training \
   train-env dev-env clean
 
 demo: $(TRAIN)/complete
@@ -94,6 +94,11 @@ benchmarks: $(TRAIN)/complete
 
 benchmarks-training: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/training.py
+
+# The table of docs/architectures.md, from a model of each kind; takes a while.
+docs: $(TRAIN)/complete
+	ODFREEZE_WRITE_DOCS=1 $(TRAIN)/bin/python -m pytest -W ignore -m train \
+	  tests/training/test_every_architecture.py -k TestEveryArchitecture
 
 train-env: $(TRAIN)/complete
 dev-env: $(DEV)/complete
