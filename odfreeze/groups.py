@@ -20,14 +20,14 @@ Facts from object_detection 2.8 (attributes that Keras tracks become parts of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from odfreeze.backbones import blocks_of
 from odfreeze.variables import Variable
 
-__all__ = ["PARTS", "Group", "Groups", "Part", "count_by_group", "group"]
+__all__ = ["PARTS", "Group", "Groups", "Part", "group"]
 
 Part = Literal["head", "neck", "backbone", "other"]
 
@@ -41,8 +41,12 @@ class Group:
 
     Attributes:
       part: Where they are.
-      kind: Of a head what it predicts (``box``, ``class``, ``mask``, …), of a neck what it is
-        (``fpn``, ``bifpn``, …), of a block of the backbone what names call it (``stack_2``); or "".
+      kind: Of a block of the backbone what names call it (``stack_2``). Of a head what it
+        predicts: ``center``, ``box``, ``offset``, ``class``, ``mask``, ``keypoint``, …, or
+        ``tower`` for layers that boxes and classes share, ``region`` for the second stage's dense
+        layers, ``proposal`` for the first stage, ``attention`` for that to a context. Of a neck
+        ``fpn``, ``bifpn``, ``upsampling``, ``coarse`` for levels beyond the backbone's, or
+        ``feature_maps``. "" where nothing tells.
       block: Number of the block, 1 being next to the image; 0 outside of a backbone.
       variables: What is in it, moving statistics among it, in order.
     """
@@ -242,16 +246,3 @@ def _place(layer: str) -> tuple[Part, str]:
 def _head_kind(path: str) -> str:
     words = f"/{path.lower()}"
     return next((kind for word, kind in _HEAD_KINDS if word in words), "")
-
-
-def count_by_group(groups: Groups, variables: Iterable[Variable]) -> dict[str, int]:
-    """Returns how many of some variables are in each group, by the group's name, in order.
-
-    Args:
-      groups: Of the whole model.
-      variables: Some of it.
-    """
-    counts = [0] * len(groups.groups)
-    for variable in variables:
-        counts[groups._index[variable.object_path]] += 1
-    return {one.name: n for one, n in zip(groups.groups, counts, strict=True) if n}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from odfreeze.group_names import group_patterns
-from odfreeze.groups import PARTS, count_by_group, group
+from odfreeze.groups import PARTS, group
 from odfreeze.report.groups import group_lines
 from odfreeze.report.text import UNICODE, plain
 from odfreeze.variables import Variable
@@ -118,13 +118,6 @@ def test_batch_norm_is_marked_wherever_it_is() -> None:
     assert parts == {"head", "neck", "backbone"}
     leaves = {v.object_path.rpartition("/")[2] for v in groups.batch_norm}
     assert leaves == {"gamma", "beta", "moving_mean", "moving_variance"}
-
-
-def test_variables_are_counted_by_group() -> None:
-    variables = variables_of("ssd_resnet50_v1_fpn")
-    learning = [v for v in variables if "_box_predictor/" in v.object_path and v.trainable]
-    counts = count_by_group(group(variables), learning)
-    assert counts == {"head/box": 46, "head/class": 46}
 
 
 def test_a_variable_of_another_model_is_in_no_group() -> None:
