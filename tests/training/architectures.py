@@ -272,7 +272,8 @@ _FOCAL = "classification_loss { penalty_reduced_logistic_focal_loss { alpha: 2.0
 _L1 = "localization_loss { l1_localization_loss {} }"
 _CROSS_ENTROPY = "classification_loss { weighted_softmax {} }"
 
-#: What each task adds to ``center_net``.
+#: What each task adds to ``center_net``; a ``temporal_offset_task`` gets no groundtruth from
+#: stock's training loop (``model_lib.provide_groundtruth``).
 TASKS = {
     "boxes": f"    object_detection_task {{ {_L1} }}\n",
     "keypoints": f"""
@@ -296,7 +297,6 @@ TASKS = {
       num_track_ids: 5 reid_embed_size: 16 num_fc_layers: 2 {_CROSS_ENTROPY}
     }}
 """,
-    "temporal": f"    temporal_offset_task {{ {_L1} }}\n",
 }
 
 
@@ -415,7 +415,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     center_net(
         "CenterNet Hourglass-10",
         "hourglass_10",
-        ["boxes", "keypoints", "masks", "dense pose", "tracks", "temporal"],
+        ["boxes", "keypoints", "masks", "dense pose", "tracks"],
         name="CenterNet Hourglass-10, every task",
     ),
     center_net("CenterNet Hourglass-20", "hourglass_20", slow=True),
