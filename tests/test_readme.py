@@ -74,7 +74,7 @@ def test_the_library_examples_run(demo):
 @pytest.mark.train
 @pytest.mark.parametrize(
     ("code", "printed"),
-    zip(OWN_LOOPS, (["88 learn"], ["True"]), strict=True),
+    list(zip(OWN_LOOPS, (["88 learn"], ["True"]), strict=True)),
     ids=["freeze", "enforced"],
 )
 def test_the_examples_for_training_loops_run(demo, code, printed):
