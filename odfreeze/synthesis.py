@@ -27,10 +27,10 @@ _KINDS = (
 _AUTOMATIC = re.compile(rf"^{_KINDS}(?:_\d+)?(?=/)")
 #: All layers of an hourglass are such, and inside one another (keras_models/hourglass_network.py).
 _NESTED = re.compile(
-    rf"(?<=/)(?:{_KINDS}|(?:residual|convolutional|encoder_decoder)_block|skip_convolution)"
-    r"(?:_\d+)?(?=/)"
+    rf"(?:^hourglass_network|(?<=/)(?:{_KINDS}"
+    r"|(?:residual|convolutional|encoder_decoder)_block|skip_convolution))(?:_\d+)?(?=/)"
 )
-_NESTING = "center_net_"
+_NESTING = ("center_net_", "hourglass_network")
 #: What a pattern for paths costs at least (`_cost`).
 _CHEAPEST_PATH = 75
 #: Numbers that such a layer may get in another process: those that patterns are written for, and
@@ -45,6 +45,8 @@ def is_automatic(name: str | None) -> bool:
 
     >>> is_automatic("conv2d_12/kernel"), is_automatic("conv2_block1_1_conv/kernel")
     (True, False)
+    >>> is_automatic("hourglass_network_1/input_downsample_block/conv2d/kernel")
+    True
     """
     return name is None or _numbering(name).search(name) is not None
 

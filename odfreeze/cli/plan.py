@@ -39,9 +39,11 @@ def run(args: argparse.Namespace) -> int:
     from odfreeze.model_source import model_variables
     from odfreeze.pipeline import PipelineConfig
     from odfreeze.planning import draft_plan, write_draft
+    from odfreeze.report.waiting import building_shown
 
     config = PipelineConfig.read(args.config)
-    found = model_variables(config, args.checkpoint, live=args.live)
+    with building_shown(args.live) as watch:
+        found = model_variables(config, args.checkpoint, live=args.live, watch=watch)
     draft = draft_plan(config, found.variables, stages=args.stages, num_steps=args.num_steps)
     if args.output:
         write_draft(draft, args.output, force=args.force)
