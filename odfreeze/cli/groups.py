@@ -12,19 +12,15 @@ from __future__ import annotations
 import argparse
 import sys
 
+from odfreeze.cli.preview import add_model_source
+
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``odfreeze groups``."""
     parser.add_argument("config", metavar="CONFIG", help="a pipeline.config")
-    parser.add_argument(
-        "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
-    )
-    parser.add_argument(
-        "--live", action="store_true",
-        help="list the model itself, built from the config alone (10 to 30 s with TensorFlow)",
-    )  # fmt: skip
+    add_model_source(parser)
     parser.add_argument(
         "--format", choices=("tree", "json"), default="tree", help="tree for people (default)"
     )

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from odfreeze.cli.preview import add_model_source
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -23,13 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num_steps", type=int, metavar="N", help="steps of all stages (default: the config's)"
     )
-    parser.add_argument(
-        "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
-    )
-    parser.add_argument(
-        "--live", action="store_true",
-        help="list the model itself, built from the config alone (10 to 30 s with TensorFlow)",
-    )  # fmt: skip
+    add_model_source(parser)
     parser.add_argument("--output", metavar="FILE", help="write the plan here, not to the terminal")
     parser.add_argument("--force", action="store_true", help="overwrite a file that exists")
 

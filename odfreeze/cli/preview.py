@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "add_model_source", "run"]
 
 
 _PAGE_WIDTH = 100
@@ -19,14 +19,7 @@ _PAGE_WIDTH = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``odfreeze preview``."""
     parser.add_argument("config", metavar="CONFIG", help="a pipeline.config")
-    parser.add_argument(
-        "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
-    )
-    parser.add_argument(
-        "--live", action="store_true",
-        help="list the model itself, built from the config alone: 10 to 30 s with TensorFlow, "
-        "then its list is kept",
-    )  # fmt: skip
+    add_model_source(parser)
     parser.add_argument(
         "--freeze_variables", action="append", metavar="PATTERN",
         help="try this instead of the config's; several times for several, '' for none; or a name "
@@ -57,6 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto",
         help="auto: on a terminal, unless NO_COLOR is set (default)",
+    )  # fmt: skip
+
+
+def add_model_source(parser: argparse.ArgumentParser) -> None:
+    """Adds what tells where the model's variables are listed from."""
+    parser.add_argument(
+        "--checkpoint", metavar="PATH", help="list this one instead of fine_tune_checkpoint"
+    )
+    parser.add_argument(
+        "--live", action="store_true",
+        help="list the model itself, built from the config alone: 10 to 30 s with TensorFlow, "
+        "then its list is kept",
     )  # fmt: skip
 
 
