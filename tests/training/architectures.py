@@ -301,13 +301,23 @@ TASKS = {
 
 
 def deepmac(
-    network: str, parts: str = "", *, slow: bool = False, embedding: bool = True
+    network: str,
+    parts: str = "",
+    *,
+    slow: bool = False,
+    embedding: bool = True,
+    dim: int = 16,
+    mask_size: int = 16,
 ) -> Architecture:
-    """A DeepMAC with some kind of mask head, on the smallest hourglass."""
+    """A DeepMAC with some kind of mask head, on the smallest hourglass.
+
+    Stock cannot build ``fully_connected``: it keeps the mask size from that head
+    (deepmac_meta_arch.py:1073).
+    """
     task = f"""
     deepmac_mask_estimation {{
       network_type: "{network}" use_instance_embedding: {embedding}
-      num_init_channels: 16 dim: 16 pixel_embedding_dim: 8 mask_size: 16
+      num_init_channels: 16 dim: {dim} pixel_embedding_dim: 8 mask_size: {mask_size}
       classification_loss {{ weighted_sigmoid {{}} }}
       {parts}
     }}
@@ -430,7 +440,6 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     deepmac("hourglass10"),
     deepmac("resnet4", _SELF_SUPERVISION),
-    deepmac("hourglass52", slow=True),
-    deepmac("fully_connected", slow=True),
-    deepmac("cond_inst3", slow=True, embedding=False),
+    deepmac("hourglass52", slow=True, mask_size=32),
+    deepmac("cond_inst3", slow=True, embedding=False, dim=465),  # all weights of three layers
 )
