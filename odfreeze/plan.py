@@ -12,9 +12,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from odfreeze.conduct import Conduct, Handover, Rate, Until
 from odfreeze.errors import PatternError, Place, PlanError
 from odfreeze.selection import Pattern, PatternField, select
+
+if TYPE_CHECKING:
+    from odfreeze.schema import Record
 
 __all__ = ["LARGEST_PLAN", "Plan", "Stage", "check_plan", "read_plan"]
 
@@ -33,15 +38,17 @@ class Stage:
 
     Attributes:
       name: Letters, digits, ``_`` and ``-``; unique in the plan.
-      num_steps: Training steps, from 1.
+      num_steps: Training steps, from 1; the most of them where ``conduct.until`` ends it.
       freeze_variables: Patterns; empty for no rule.
       update_trainable_variables: Patterns; empty for no rule.
       learning_rate: The schedule's base rate, above 0, or None.
       learning_rate_scale: What the base config's rate is multiplied by when there is no
         ``learning_rate``, above 0.
       batch_size: Images in a batch, from 1, or None for the base config's.
+      conduct: What a pipeline.config has no field for.
       places: Where each field is in the plan's file, by name; patterns by name and
-        index, as ``freeze_variables[0]``.
+        index, as ``freeze_variables[0]``; nested ones by path, as ``until.patience``; the
+        stage itself by ``stage``.
     """
 
     name: str
@@ -51,6 +58,7 @@ class Stage:
     learning_rate: float | None = None
     learning_rate_scale: float | None = None
     batch_size: int | None = None
+    conduct: Conduct = field(default_factory=Conduct)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def patterns(self) -> tuple[Pattern, ...]:
@@ -132,7 +140,8 @@ def check_plan(plan: Plan) -> None:
     seen: dict[str, Stage] = {}
     for stage in plan.stages:
         for name, problem in _problems(stage):
-            raise PlanError(f"stage {stage.name!r}: {problem}", place=stage.places.get(name))
+            place = stage.places.get(name) or stage.places.get("stage")
+            raise PlanError(f"stage {stage.name!r}: {problem}", place=place)
         before = seen.setdefault(stage.name.lower(), stage)  # folders that differ by case may not
         if before is not stage:
             raise PlanError(
@@ -152,6 +161,12 @@ def _problems(stage: Stage) -> Iterator[tuple[str, str]]:
         )
     if _RESERVED.fullmatch(stage.name):
         yield "name", "Windows keeps that name for a device; choose another"
+    if stage.places and not {"num_steps", "until.max_steps"} & set(stage.places):
+        yield (
+            "num_steps",
+            "num_steps is missing; give the steps of the stage, or until { max_steps }",
+        )
+        return
     for name, number in (("num_steps", stage.num_steps), ("batch_size", stage.batch_size)):
         if number is not None and not 1 <= number <= _LARGEST_NUMBER:
             yield name, f"{name} is {number}; give a number from 1 to {_LARGEST_NUMBER}"
@@ -163,11 +178,15 @@ def _problems(stage: Stage) -> Iterator[tuple[str, str]]:
             yield name, f"{name} is {rate:g}; give a number above 0"
     if stage.learning_rate is not None and stage.learning_rate_scale is not None:
         yield "learning_rate_scale", "learning_rate and learning_rate_scale are given; keep one"
+    yield from stage.conduct.problems()
+    if "until.max_steps" in stage.places and "num_steps" in stage.places:
+        yield "until.max_steps", "num_steps and until.max_steps are given; keep one"
 
 
 def _check_patterns(stage: Stage) -> None:
+    rates = [Pattern("freeze_variables", one.pattern, one.place) for one in stage.conduct.rates]
     try:
-        select((), stage.patterns())
+        select((), [*stage.patterns(), *rates])
     except PatternError as error:
         if error.place is not None and stage.places:
             raise
@@ -176,18 +195,17 @@ def _check_patterns(stage: Stage) -> None:
         ) from None
 
 
-def _stage(record: object) -> Stage:
+def _stage(record: Record) -> Stage:
     """Returns a stage from its record, with the places of all that is written."""
-    from odfreeze.schema import Record
-
-    assert isinstance(record, Record)
-    places = {name: record.place_of(name) for name in record}
+    places = {"stage": record.place, **{name: record.place_of(name) for name in record}}
     for name in ("freeze_variables", "update_trainable_variables"):
         for index in range(len(record.get(name))):
             places[f"{name}[{index}]"] = record.place_of(name, index)
+    conduct = _conduct(record, places)
+    most = conduct.until.max_steps if conduct.until is not None else None
     return Stage(
         name=record.get("name"),
-        num_steps=record.get("num_steps"),
+        num_steps=record.get("num_steps") or most or 0,
         freeze_variables=record.get("freeze_variables"),
         update_trainable_variables=record.get("update_trainable_variables"),
         learning_rate=record.get("learning_rate") if "learning_rate" in record else None,
@@ -195,5 +213,26 @@ def _stage(record: object) -> Stage:
             record.get("learning_rate_scale") if "learning_rate_scale" in record else None
         ),
         batch_size=record.get("batch_size") if "batch_size" in record else None,
+        conduct=conduct,
         places=places,
     )
+
+
+def _conduct(record: Record, places: dict[str, Place]) -> Conduct:
+    """Returns how a stage is trained; adds the places of what is nested in it."""
+    rates = []
+    for index, one in enumerate(record.get("rate")):
+        places.update({f"rate[{index}].{name}": one.place_of(name) for name in one})
+        rates.append(Rate(one.get("pattern"), one.get("scale"), one.place_of("pattern")))
+    written, until = record.get("until"), None
+    if written is not None:
+        places.update({f"until.{name}": written.place_of(name) for name in written})
+        until = Until(
+            patience=written.get("patience"),
+            metric=written.get("metric"),
+            min_delta=written.get("min_delta"),
+            max_steps=written.get("max_steps") if "max_steps" in written else None,
+            every=written.get("every"),
+        )
+    handover: Handover = "best" if record.get("handover") == "BEST" else "last"
+    return Conduct(tuple(rates), until, handover, record.get("carry_optimizer"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from odfreeze.conduct import Rate
 from odfreeze.errors import OdfreezeError, PlanError, UsageError
 from odfreeze.group_names import SIGN, expanded
 from odfreeze.groups import group
@@ -47,12 +48,23 @@ def _without_names(stage: Stage, listed: _Listed) -> Stage:
             if pattern.place is not None:
                 places[f"{pattern.field}[{len(texts)}]"] = pattern.place
             texts.append(text)
+    rates = [one for rate in stage.conduct.rates for one in _rates(rate, stage, listed)]
     return replace(
         stage,
         freeze_variables=tuple(found["freeze_variables"]),
         update_trainable_variables=tuple(found["update_trainable_variables"]),
+        conduct=replace(stage.conduct, rates=tuple(rates)),
         places=places,
     )
+
+
+def _rates(rate: Rate, stage: Stage, listed: _Listed) -> list[Rate]:
+    """Returns a rate's plain patterns, each with its scale."""
+    try:
+        written = expanded((rate.pattern,), listed.variables)
+    except UsageError as error:
+        raise PlanError(f"stage {stage.name!r}: {error.message}", place=rate.place) from None
+    return [replace(rate, pattern=text) for text in written]
 
 
 class _Listed:

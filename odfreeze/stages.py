@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def plan_stages(plan: Plan, output_dir: str | os.PathLike[str]) -> tuple[StagedC
     check_plan(plan)
     refuse_remote(output_dir)
     base = PipelineConfig.read(plan.base_config)
-    if any(pattern.text.startswith("@") for stage in plan.stages for pattern in stage.patterns()):
+    if any(text.startswith("@") for stage in plan.stages for text in _pattern_texts(stage)):
         from odfreeze.plan_patterns import with_patterns
 
         plan = with_patterns(plan, base)
@@ -171,6 +171,11 @@ def write_stages(
         _write(one)
     written = {one.number for one in outdated}
     return tuple(replace(one, is_written=one.number in written) for one in staged)
+
+
+def _pattern_texts(stage: Stage) -> Iterator[str]:
+    yield from (pattern.text for pattern in stage.patterns())
+    yield from (rate.pattern for rate in stage.conduct.rates)
 
 
 # --- configs ----------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from odfreeze.conduct import Conduct, Rate, Until
 from odfreeze.errors import ConfigError, PatternError, PlanError, RemotePathError
 from odfreeze.plan import Plan, Stage, check_plan, read_plan
 from odfreeze.textproto import parse
@@ -42,6 +43,18 @@ class TestReading:
                 Stage("all-2", 3, learning_rate_scale=0.25),
             ),
         )
+
+    def test_conduct_of_a_stage(self, tmp_path: Path) -> None:
+        text = """name: "a" rate { pattern: "x" scale: 0.1 } rate { pattern: "y" scale: 2 }
+        until { patience: 30 min_delta: 0.5 max_steps: 90 every: 10 metric: "Loss/c" }
+        handover: BEST carry_optimizer: true"""
+        one = read_plan(written(tmp_path, stage(text))).stages[0]
+        until = Until(30, "Loss/c", 0.5, max_steps=90, every=10)
+        assert one.conduct == Conduct((Rate("x", 0.1), Rate("y", 2.0)), until, "best", True)
+        assert one.num_steps == 90
+
+    def test_stage_without_any_of_it_has_a_plain_conduct(self, tmp_path: Path) -> None:
+        assert all(one.conduct.is_plain for one in read_plan(written(tmp_path, WHOLE)).stages)
 
     def test_patterns_have_their_places_in_the_plan(self, tmp_path: Path) -> None:
         path = written(tmp_path, WHOLE)
@@ -95,10 +108,35 @@ REFUSED = {
     ),
     "base config twice": ('base_config: "a"\nbase_config: "b"', "2:1: base_config is written a"),
     "no name": (stage("num_steps: 1"), "2:7: name is missing in stage[0]"),
-    "no steps": (stage('name: "a"'), "2:7: num_steps is missing in stage[0]"),
+    "no steps": (stage('name: "a"'), "2:7: stage 'a': num_steps is missing; give the steps of"),
     "zero steps": (
         stage('name: "a" num_steps: 0'),
         "2:30: stage 'a': num_steps is 0; give a number from 1 to 4294967295",
+    ),
+    "steps twice": (
+        stage('name: "a" num_steps: 1 until { patience: 1 max_steps: 2 }'),
+        "2:55: stage 'a': num_steps and until.max_steps are given; keep one",
+    ),
+    "no patience": (stage('name: "a" until {}'), "2:25: patience is missing in stage[0].until"),
+    "patience of nothing": (
+        stage('name: "a" num_steps: 1 until { patience: 0 }'),
+        "2:48: stage 'a': patience is 0; give a number from 1 to 4294967295",
+    ),
+    "looking seldom": (
+        stage('name: "a" num_steps: 1 until { patience: 5 every: 6 }'),
+        "2:57: stage 'a': every is 6; give at most the patience, 5",
+    ),
+    "min_delta below 0": (
+        stage('name: "a" num_steps: 1 until { patience: 5 min_delta: -1 }'),
+        "2:61: stage 'a': min_delta is -1; give a number from 0",
+    ),
+    "rate of 0": (
+        stage('name: "a" num_steps: 1 rate { pattern: "x" scale: 0 }'),
+        "2:58: stage 'a': scale is 0; give a number above 0; to freeze, use freeze_variables",
+    ),
+    "best of nothing": (
+        stage('name: "a" num_steps: 1 handover: BEST'),
+        "2:41: stage 'a': handover is BEST; that needs an until with a metric",
     ),
     "too many steps": (stage('name: "a" num_steps: 4294967296'), "2:30: stage[0].num_steps is"),
     "batch of none": (
@@ -158,6 +196,13 @@ class TestRefusing:
         check_plan(Plan(Path("b"), stages[:99]))
         with pytest.raises(PlanError, match="the plan has 100 stages"):
             check_plan(Plan(Path("b"), stages))
+
+    def test_broken_pattern_of_a_rate_is_refused_at_its_place(self, tmp_path: Path) -> None:
+        path = written(tmp_path, stage('name: "a" num_steps: 1 rate { pattern: "(" scale: 1 }'))
+        with pytest.raises(PatternError) as caught:
+            read_plan(path)
+        assert caught.value.place is not None
+        assert (caught.value.place.line, caught.value.place.column) == (2, 49)
 
     def test_pattern_that_is_no_regex(self, tmp_path: Path) -> None:
         path = written(tmp_path, stage('name: "a" num_steps: 1 freeze_variables: "x("'))
