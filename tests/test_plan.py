@@ -115,28 +115,28 @@ REFUSED = {
     ),
     "steps twice": (
         stage('name: "a" num_steps: 1 until { patience: 1 max_steps: 2 }'),
-        "2:55: stage 'a': num_steps and until.max_steps are given; keep one",
+        "2:63: stage 'a': num_steps and until.max_steps are given; keep one",
     ),
     "no patience": (stage('name: "a" until {}'), "2:25: patience is missing in stage[0].until"),
     "patience of nothing": (
         stage('name: "a" num_steps: 1 until { patience: 0 }'),
-        "2:48: stage 'a': patience is 0; give a number from 1 to 4294967295",
+        "2:50: stage 'a': patience is 0; give a number from 1 to 4294967295",
     ),
     "looking seldom": (
         stage('name: "a" num_steps: 1 until { patience: 5 every: 6 }'),
-        "2:57: stage 'a': every is 6; give at most the patience, 5",
+        "2:59: stage 'a': every is 6; give at most the patience, 5",
     ),
     "min_delta below 0": (
         stage('name: "a" num_steps: 1 until { patience: 5 min_delta: -1 }'),
-        "2:61: stage 'a': min_delta is -1; give a number from 0",
+        "2:63: stage 'a': min_delta is -1; give a number from 0",
     ),
     "rate of 0": (
         stage('name: "a" num_steps: 1 rate { pattern: "x" scale: 0 }'),
-        "2:58: stage 'a': scale is 0; give a number above 0; to freeze, use freeze_variables",
+        "2:59: stage 'a': scale is 0; give a number above 0; to freeze, use freeze_variables",
     ),
     "best of nothing": (
         stage('name: "a" num_steps: 1 handover: BEST'),
-        "2:41: stage 'a': handover is BEST; that needs an until with a metric",
+        "2:42: stage 'a': handover is BEST; that needs an until with a metric",
     ),
     "too many steps": (stage('name: "a" num_steps: 4294967296'), "2:30: stage[0].num_steps is"),
     "batch of none": (
