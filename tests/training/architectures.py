@@ -8,24 +8,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["ARCHITECTURES", "KEYPOINT_LABEL_MAP", "Architecture"]
+__all__ = ["ARCHITECTURES", "KEYPOINT_LABEL_MAP", "ZOO_LABEL_MAP", "Architecture"]
 
 #: What stands in a config for the path of a file that holds KEYPOINT_LABEL_MAP.
 LABEL_MAP = "PATH_OF_THE_KEYPOINT_LABEL_MAP"
 
 KEYPOINTS = ("nose", "left_eye", "right_eye")
 
-KEYPOINT_LABEL_MAP = """
-item {
+#: Those of COCO's person, which the model zoo's configs call by its Knowledge Graph id.
+ZOO_KEYPOINTS = (
+    "nose",
+    *(
+        f"{side}_{part}"
+        for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        for side in ("left", "right")
+    ),
+)
+
+
+def label_map(person: str, keypoints: Sequence[str]) -> str:
+    """A label map of three classes, the first of which has keypoints."""
+    points = "".join(
+        f'\n  keypoints {{ id: {id} label: "{label}" }}' for id, label in enumerate(keypoints)
+    )
+    return f"""
+item {{
   id: 1
-  name: "person"
-  keypoints { id: 0 label: "nose" }
-  keypoints { id: 1 label: "left_eye" }
-  keypoints { id: 2 label: "right_eye" }
-}
-item { id: 2 name: "dog" }
-item { id: 3 name: "cat" }
+  name: "{person}"{points}
+}}
+item {{ id: 2 name: "dog" }}
+item {{ id: 3 name: "cat" }}
 """
+
+
+KEYPOINT_LABEL_MAP = label_map("person", KEYPOINTS)
+
+#: What the zoo's configs with keypoints expect of ``keypoint_label_map_path``.
+ZOO_LABEL_MAP = label_map("/m/01g317", ZOO_KEYPOINTS)
 
 
 @dataclass(frozen=True)

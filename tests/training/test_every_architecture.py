@@ -38,7 +38,12 @@ from odfreeze.training.enforce import (
 from odfreeze.training.live import LiveVariable, build_model, live_variables, save_checkpoint
 from odfreeze.variables import Variable
 from tests.conftest import ROOT
-from tests.training.architectures import ARCHITECTURES, KEYPOINT_LABEL_MAP, Architecture
+from tests.training.architectures import (
+    ARCHITECTURES,
+    KEYPOINT_LABEL_MAP,
+    ZOO_LABEL_MAP,
+    Architecture,
+)
 from tests.training.steps import Step, take_step
 
 DOCUMENT = ROOT / "docs" / "architectures.md"
@@ -367,6 +372,13 @@ def model_text(config: PipelineConfig) -> bytes:
     return bytes(message.model.SerializeToString(deterministic=True))
 
 
+@pytest.fixture(scope="module")
+def zoo_label_map(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("labels") / "coco_keypoints.pbtxt"
+    path.write_text(ZOO_LABEL_MAP)
+    return path.as_posix()
+
+
 #: Texts of the models that have been compared already: several configs differ in image size only.
 _DONE: set[bytes] = set()
 
@@ -374,8 +386,8 @@ _DONE: set[bytes] = set()
 @pytest.mark.train
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in ZOO.glob("*.config")))
-def test_a_config_of_the_model_zoo(name: str, label_map: str, tmp_path: Path) -> None:
-    config = cut(PipelineConfig.read(ZOO / name), label_map)
+def test_a_config_of_the_model_zoo(name: str, zoo_label_map: str, tmp_path: Path) -> None:
+    config = cut(PipelineConfig.read(ZOO / name), zoo_label_map)
     model = model_text(config)
     if model in _DONE:
         return
