@@ -14,7 +14,7 @@ import google_crc32c
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.variables import Variable
 
-__all__ = ["compare_values", "max_abs_difference"]
+__all__ = ["compare_values", "elements", "max_abs_difference"]
 
 #: Code of ``array`` for the dtypes that it holds as they are.
 _CODES = {
@@ -43,7 +43,7 @@ def max_abs_difference(before: bytes, after: bytes, dtype: str) -> float | None:
     >>> max_abs_difference(struct.pack("<2f", 1, 2), struct.pack("<2f", 1, 2.5), "float32")
     0.5
     """
-    olds, news = _elements(before, dtype), _elements(after, dtype)
+    olds, news = elements(before, dtype), elements(after, dtype)
     if olds is None or news is None:
         return None
     if not olds:
@@ -104,7 +104,13 @@ def compare_values(
     return changed, difference if measured else None
 
 
-def _elements(data: bytes, dtype: str) -> Sequence[float] | None:
+def elements(data: bytes, dtype: str) -> Sequence[float] | None:
+    """Returns the elements of a value, None for a dtype that is not known.
+
+    Args:
+      data: Little-endian bytes of whole elements.
+      dtype: As TensorFlow names it; of a complex one the parts, one after the other.
+    """
     if dtype == "float16":
         return struct.unpack(f"<{len(data) // 2}e", data)
     if dtype == "bfloat16":  # the upper half of a float32

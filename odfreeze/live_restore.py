@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odfreeze.checkpoint import Checkpoint
@@ -12,7 +12,7 @@ from odfreeze.errors import CheckpointError, CheckpointNotFoundError, RemotePath
 from odfreeze.restore import BACKBONE_ROOT, Restore, restore
 from odfreeze.variables import Variable
 
-__all__ = ["Given", "given_to"]
+__all__ = ["Given", "backbone_root", "given_to"]
 
 _Shapes = dict[str, tuple[int, ...]]
 
@@ -94,17 +94,23 @@ def _from_its_own(
 
 
 def _moved_to_backbone(live: Sequence[Variable], values: _Shapes) -> _Shapes:
-    """Returns shapes below the backbone's root by where the backbone hangs in the model.
-
-    That is where most of them are.
-    """
+    """Returns shapes below the backbone's root by where the backbone hangs in the model."""
     inside = {path.removeprefix(BACKBONE_ROOT): shape for path, shape in values.items()}
+    root = backbone_root(live, inside)
+    return {} if root is None else {f"{root}/{path}": shape for path, shape in inside.items()}
+
+
+def backbone_root(live: Sequence[Variable], inside: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Returns where a backbone hangs in a model: where most of its variables are found.
+
+    Args:
+      live: The model's variables.
+      inside: Shapes by path below the backbone's own root.
+    """
     roots: Counter[str] = Counter()
     for variable in live:
         parts = variable.object_path.split("/")
         for cut in range(1, len(parts)):
             if inside.get("/".join(parts[cut:])) == variable.shape:
                 roots["/".join(parts[:cut])] += 1
-    for root, _ in roots.most_common(1):
-        return {f"{root}/{path}": shape for path, shape in inside.items()}
-    return {}
+    return next((root for root, _ in roots.most_common(1)), None)

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from odfreeze import errors
 from odfreeze.check.subject import RunFlags
+from odfreeze.curves import CurvesWriter
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import record_path
@@ -107,12 +108,14 @@ def train(
 
     def notify(event: dict[str, Any]) -> None:
         facts(event)
+        keep_curves(event)
         if watch is not None:
             watch(event)
 
     if checkpoint_every_n < 1:
         raise UsageError(f"--checkpoint_every_n is {checkpoint_every_n}; give 1 or more")
     cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
+    keep_curves: Watch = CurvesWriter(model_dir) if cluster.is_chief else (lambda event: None)
     check_seed(seed)
     pipeline = PipelineConfig.read(config)
     run_flags = RunFlags(

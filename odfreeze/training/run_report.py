@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.files import write_atomically
+from odfreeze.movement import measure_movement
 from odfreeze.record import read_record, record_path
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def keep_verification(model_dir: Path, found: Verification, facts: RunFacts | No
         "measures": list(record.measures),
         "versions": dict(record.versions),
         "checkpoints": _checkpoints(model_dir),
+        "movement": [one.to_json() for one in measure_movement(model_dir)],
         "verification": found.to_json(),
     }
     write_atomically(path, _text(report))
