@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from odfreeze.conduct import Conduct, Handover, Rate, Until
 from odfreeze.errors import PatternError, Place, PlanError
-from odfreeze.selection import Pattern, PatternField, select
+from odfreeze.selection import Pattern, PatternField, match_columns
 
 if TYPE_CHECKING:
     from odfreeze.schema import Record
@@ -184,9 +184,9 @@ def _problems(stage: Stage) -> Iterator[tuple[str, str]]:
 
 
 def _check_patterns(stage: Stage) -> None:
-    rates = [Pattern("freeze_variables", one.pattern, one.place) for one in stage.conduct.rates]
+    rates = [Pattern("rate", one.pattern, one.place) for one in stage.conduct.rates]
     try:
-        select((), [*stage.patterns(), *rates])
+        match_columns((), [*stage.patterns(), *rates])
     except PatternError as error:
         if error.place is not None and stage.places:
             raise

@@ -12,6 +12,7 @@ from odfreeze.groups import group
 from odfreeze.model_source import model_variables
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import Plan, Stage
+from odfreeze.rates import expanded_rates
 from odfreeze.variables import Variable
 
 __all__ = ["with_patterns"]
@@ -48,7 +49,7 @@ def _without_names(stage: Stage, listed: _Listed) -> Stage:
             if pattern.place is not None:
                 places[f"{pattern.field}[{len(texts)}]"] = pattern.place
             texts.append(text)
-    rates = [one for rate in stage.conduct.rates for one in _rates(rate, stage, listed)]
+    rates = [one for rate in stage.conduct.rates for one in _plain(rate, stage, listed)]
     return replace(
         stage,
         freeze_variables=tuple(found["freeze_variables"]),
@@ -58,13 +59,12 @@ def _without_names(stage: Stage, listed: _Listed) -> Stage:
     )
 
 
-def _rates(rate: Rate, stage: Stage, listed: _Listed) -> list[Rate]:
+def _plain(rate: Rate, stage: Stage, listed: _Listed) -> tuple[Rate, ...]:
     """Returns a rate's plain patterns, each with its scale."""
     try:
-        written = expanded((rate.pattern,), listed.variables)
+        return expanded_rates((rate,), listed.variables)
     except UsageError as error:
         raise PlanError(f"stage {stage.name!r}: {error.message}", place=rate.place) from None
-    return [replace(rate, pattern=text) for text in written]
 
 
 class _Listed:

@@ -29,7 +29,9 @@ from odfreeze.selection import (
 )
 
 if TYPE_CHECKING:
+    from odfreeze.conduct import Rate
     from odfreeze.pipeline import PipelineConfig
+    from odfreeze.rates import RatedSelection
     from odfreeze.variables import Variable
 
 __all__ = ["Preview", "case_of", "preview"]
@@ -53,6 +55,7 @@ class Preview:
       findings: What is likely not meant, the gravest first.
       live: Version by module of what built the model whose variables these are; {} where they
         are those of the checkpoint.
+      rated: The selection with the shares of the learning rate that were given.
     """
 
     config: str
@@ -65,13 +68,18 @@ class Preview:
     restored: tuple[bool, ...]
     findings: tuple[Finding, ...]
     live: dict[str, str] = field(default_factory=dict)
+    rated: RatedSelection | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what ``odfreeze preview --format=json`` prints, as plain Python values."""
+        """Returns what ``odfreeze preview --format=json`` prints, as plain Python values.
+
+        A variable has ``rate_scale`` only where a rate gives it another than 1.
+        """
         selection = self.selection
         rows = zip(
-            selection.variables, selection.states, selection.matched_by, self.restored, strict=True
-        )
+            selection.variables, selection.states, selection.matched_by, self.restored,
+            self.scales(), strict=True,
+        )  # fmt: skip
         return {
             "version": 1,
             "config": self.config,
@@ -84,6 +92,7 @@ class Preview:
                 {"field": pattern.field, "pattern": pattern.text, "matches": count}
                 for pattern, count in zip(selection.patterns, selection.match_counts(), strict=True)
             ],
+            "rates": [] if self.rated is None else self.rated.to_json(),
             "variables": [
                 {
                     "name": variable.name,
@@ -93,8 +102,9 @@ class Preview:
                     "state": state,
                     "matched_by": list(by),
                     "restored": given,
+                    **({} if scale == 1 else {"rate_scale": scale}),
                 }
-                for variable, state, by, given in rows
+                for variable, state, by, given, scale in rows
             ],
             "totals": {
                 state: {
@@ -107,6 +117,10 @@ class Preview:
             "findings": [finding.to_json() for finding in self.findings],
         }
 
+    def scales(self) -> tuple[float, ...]:
+        """Returns for each variable its share of the learning rate; 1 where it does not learn."""
+        return (1.0,) * len(self.restored) if self.rated is None else self.rated.scales
+
 
 def preview(
     config: PipelineConfig | str | os.PathLike[str],
@@ -115,6 +129,7 @@ def preview(
     freeze_variables: Sequence[str] | None = None,
     update_trainable_variables: Sequence[str] | None = None,
     frozen_batch_norm: FrozenBatchNorm = "hold",
+    rates: Sequence[Rate] = (),
     live: bool = False,
     watch: Callable[[float], None] | None = None,
 ) -> Preview:
@@ -128,6 +143,7 @@ def preview(
       update_trainable_variables: Likewise.
       frozen_batch_norm: ``hold``, or ``update`` to leave frozen batch norm layers' statistics
         updating.
+      rates: Shares of the learning rate; a pattern can be the name of a set likewise.
       live: Whether to list the variables of the model that the config describes. A checkpoint
         then tells only what is restored, and need not be there. The model is built in a child
         process; its list is kept, so that the next time takes no TensorFlow.
@@ -148,10 +164,10 @@ def preview(
             config = PipelineConfig.read(config)
         patterns = _patterns(config, freeze_variables, update_trainable_variables)
         if live:
-            return _preview_live(config, checkpoint, patterns, frozen_batch_norm, watch)
+            return _preview_live(config, checkpoint, patterns, frozen_batch_norm, rates, watch)
         with open_checkpoint(config, checkpoint) as source:
             patterns = _with_sets(patterns, source.variables)
-            case = case_of(config, source, frozen_batch_norm, patterns)
+            case = case_of(config, source, frozen_batch_norm, patterns, rates)
             return _preview_of(config, case, source.path, source.resolution)
 
 
@@ -160,6 +176,7 @@ def _preview_live(
     checkpoint: str | os.PathLike[str] | None,
     patterns: tuple[Pattern, ...],
     frozen_batch_norm: FrozenBatchNorm,
+    rates: Sequence[Rate],
     watch: Callable[[float], None] | None,
 ) -> Preview:
     from odfreeze.live_restore import given_to
@@ -184,6 +201,7 @@ def _preview_live(
         checkpoint_missing=given.missing,
         is_live=True,
         names_elsewhere=lambda: given.names,
+        rated=_rated(selection, rates),
     )
     return _preview_of(config, case, given.path, given.note, found.versions)
 
@@ -206,6 +224,7 @@ def _preview_of(
         restored=case.restore.restored,
         findings=findings_of(case),
         live=live or {},
+        rated=case.rated,
     )
 
 
@@ -214,6 +233,7 @@ def case_of(
     source: Checkpoint,
     frozen_batch_norm: FrozenBatchNorm = "hold",
     patterns: Sequence[Pattern] | None = None,
+    rates: Sequence[Rate] = (),
 ) -> Case:
     """Returns what rules look at: a config's patterns on the variables of a checkpoint.
 
@@ -222,6 +242,7 @@ def case_of(
       source: The checkpoint.
       frozen_batch_norm: As for `preview`.
       patterns: Taken in place of the config's.
+      rates: As for `preview`.
 
     Raises:
       PatternError: A pattern is no regular expression, or takes too long.
@@ -243,6 +264,7 @@ def case_of(
         _case(config, selection, given, frozen_batch_norm),
         names_missing=source.names_missing,
         names_elsewhere=lambda: _kept_names(config),
+        rated=_rated(selection, rates),
     )
 
 
@@ -297,6 +319,14 @@ def _with_sets(patterns: tuple[Pattern, ...], variables: Sequence[Variable]) -> 
             (pattern.text,) if pattern.place else expanded((pattern.text,), lambda: variables)
         )
     )
+
+
+def _rated(selection: Selection, rates: Sequence[Rate]) -> RatedSelection | None:
+    if not rates:
+        return None
+    from odfreeze.rates import expanded_rates, rate_selection
+
+    return rate_selection(selection, expanded_rates(rates, lambda: selection.variables))
 
 
 def _place(config: PipelineConfig, field: str) -> Place | None:

@@ -7,11 +7,15 @@ given. The same function judges a preview and a live model.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from odfreeze.errors import TrainingRefusedError, UsageError, suggest
 from odfreeze.selection import Selection
 
-__all__ = ["ALLOWANCES", "check_allowances", "refuse"]
+if TYPE_CHECKING:
+    from odfreeze.rates import RatedSelection
+
+__all__ = ["ALLOWANCES", "check_allowances", "refuse", "refuse_rates"]
 
 #: What is refused unless ``--allow_NAME`` is given, with what it means.
 ALLOWANCES: dict[str, str] = {
@@ -81,3 +85,28 @@ def refuse(
             ' set fine_tune_checkpoint_type: "full" where the checkpoint holds them'
             f" ({flag.format('random_frozen')} goes on all the same)"
         )
+
+
+def refuse_rates(
+    rated: RatedSelection, allow: Collection[str] = (), *, flag: str = "--allow_{}"
+) -> None:
+    """Raises for a rate whose pattern matches nothing.
+
+    Args:
+      rated: A selection with its rates.
+      allow: Names of :data:`ALLOWANCES` that are let through.
+      flag: As for :func:`refuse`.
+
+    Raises:
+      TrainingRefusedError: With the flag that lets it through.
+    """
+    if "unmatched_patterns" in allow:
+        return
+    for rate, count in zip(rated.rates, rated.matches(), strict=True):
+        if not count:
+            raise TrainingRefusedError(
+                f"rate {rate.pattern!r} matches none of {len(rated.selection.variables)}"
+                " variables; `odfreeze preview` shows their names"
+                f" ({flag.format('unmatched_patterns')} goes on all the same)",
+                place=rate.place,
+            )

@@ -27,6 +27,8 @@ __all__ = [
 ]  # fmt: skip
 
 PatternField = Literal["freeze_variables", "update_trainable_variables"]
+#: What a pattern is of: one of the fields, or a share of the learning rate (`odfreeze.rates`).
+PatternSource = Literal["freeze_variables", "update_trainable_variables", "rate"]
 FrozenBatchNorm = Literal["hold", "update"]
 State = Literal["trainable", "frozen", "updating", "held"]
 
@@ -41,13 +43,13 @@ class Pattern:
     """One regular expression of a config.
 
     Attributes:
-      field: The field of ``train_config`` that holds it.
+      field: The field of ``train_config`` that holds it, or ``rate``.
       text: The regular expression, its text-format escapes undone.
       place: Where its string starts in the config, or None when it was given
         on the command line or by a caller.
     """
 
-    field: PatternField
+    field: PatternSource
     text: str
     place: Place | None = None
 

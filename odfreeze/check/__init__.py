@@ -23,10 +23,10 @@ __all__ = ["Case", "findings_of"]
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
     """Returns what the rules about a case find, by severity."""
-    from odfreeze.check.selection import moving_names, outcome, patterns
+    from odfreeze.check.selection import moving_names, outcome, patterns, rates
     from odfreeze.check.start import restoring
     from odfreeze.check.text import wrong_names
 
-    about_selection = (*patterns.RULES, *outcome.RULES, *moving_names.RULES)
+    about_selection = (*patterns.RULES, *rates.RULES, *outcome.RULES, *moving_names.RULES)
     rules = (*restoring.RULES, *wrong_names.RULES, *about_selection)
     return in_order(finding for rule in rules for finding in rule(case))

@@ -13,6 +13,7 @@ from odfreeze.selection import FrozenBatchNorm, Pattern, Selection
 from odfreeze.variables import Variable
 
 if TYPE_CHECKING:
+    from odfreeze.rates import RatedSelection
     from odfreeze.textproto import Document
 
 __all__ = ["Case", "few", "quantity", "quoted", "shortened"]
@@ -35,6 +36,7 @@ class Case:
       is_live: Whether the variables are those of a live model, not of a checkpoint.
       names_elsewhere: Gives the names on the other side, by object path: those of the live model
         where these are of a checkpoint, and the other way round; None where nothing is known.
+      rated: The selection with its shares of the learning rate; None without any.
     """
 
     selection: Selection
@@ -48,6 +50,7 @@ class Case:
     document: Document | None = None
     is_live: bool = False
     names_elsewhere: Callable[[], Mapping[str, str]] | None = None
+    rated: RatedSelection | None = None
     _elsewhere: list[Mapping[str, str]] = field(default_factory=list, repr=False)
     _numbers: list[dict[str, set[int]]] = field(default_factory=list, repr=False)
     _made: dict[str | int, list[str]] = field(default_factory=dict, repr=False)

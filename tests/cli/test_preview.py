@@ -92,6 +92,7 @@ def test_json_is_for_programs(here: Path, capsys: pytest.CaptureFixture[str]) ->
         "fine_tune_checkpoint_type": "detection",
         "names_missing": "",
         "patterns": [{"field": "freeze_variables", "pattern": "zzz", "matches": 0}],
+        "rates": [],
         "totals": {
             "frozen": {"variables": 0, "parameters": 0, "bytes": 0},
             "trainable": {"variables": 21, "parameters": 1112, "bytes": 4448},

@@ -12,7 +12,7 @@ from odfreeze.findings import Finding
 from odfreeze.regex_guard import compile_regex, search_bounded
 from odfreeze.selection import PATH_PREFIX, Pattern
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "reason_of"]
 
 #: Names that are searched for something like a misspelt word.
 _MOST_SUBJECTS = 5_000
@@ -23,18 +23,18 @@ _NUMBERED = r"(.*?\d+)_"
 def matches_nothing(case: Case) -> Iterator[Finding]:
     """ODF201: a pattern matches no variable, with the reason where one is found."""
     counts = case.selection.match_counts()
-    vocabulary = _Vocabulary(case)
     for count, pattern in zip(counts, case.selection.patterns, strict=True):
         if not count:
             message = (
                 f"{pattern.field}: {quoted(pattern.text)} matches none of "
                 f"{quantity(len(case.selection.variables), 'variable')}; "
-                f"{_reason(case, pattern, vocabulary)}"
+                f"{reason_of(case, pattern)}"
             )
             yield Finding("ODF201", "warning", message, pattern.place)
 
 
-def _reason(case: Case, pattern: Pattern, vocabulary: _Vocabulary) -> str:
+def reason_of(case: Case, pattern: Pattern) -> str:
+    """Returns why a pattern matches none of a case's variables, and what to do."""
     if case.names_missing and not pattern.by_path:
         return (
             f"the checkpoint holds no names ({case.names_missing}), only object paths, which "
@@ -49,7 +49,7 @@ def _reason(case: Case, pattern: Pattern, vocabulary: _Vocabulary) -> str:
         if found and any(found):
             hits = [s for s, hit in zip(subjects, found, strict=True) if hit]
             return f"{why} it would match {len(hits)} ({few(hits, 1)}): write {quoted(text)}"
-    return _nearest(pattern, vocabulary)
+    return _nearest(pattern, _Vocabulary(case))
 
 
 def _part_named(case: Case, pattern: Pattern) -> str:
