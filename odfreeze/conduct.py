@@ -19,6 +19,7 @@ from odfreeze.files import read_text_file
 __all__ = [
     "CONDUCT_NAME",
     "CONDUCT_VERSION",
+    "HANDOVER_NAME",
     "TRAINING_LOSS",
     "Conduct",
     "Handover",
@@ -31,6 +32,8 @@ __all__ = [
 CONDUCT_NAME = "stage.json"
 #: Changes when a key of the file changes its meaning.
 CONDUCT_VERSION = 1
+#: The prefix, in the run's directory, of what a stage hands on that a metric ends.
+HANDOVER_NAME = "handover"
 #: The metric of a stage's end where none is named.
 TRAINING_LOSS = "Loss/total_loss"
 
@@ -93,6 +96,17 @@ class Until:
         1000
         """
         return self.every or min(1000 if self.is_evaluated else 100, self.patience)
+
+    def describe(self) -> str:
+        """Returns when it ends the stage, in words.
+
+        >>> Until(patience=500, min_delta=0.01).describe()
+        'Loss/total_loss has not fallen by more than 0.01 for 500 steps, looked at every 100'
+        """
+        moved = "risen" if self.higher_is_better else "fallen"
+        least = f" by more than {self.min_delta:g}" if self.min_delta else ""
+        steps = "1 step" if self.patience == 1 else f"{self.patience} steps"
+        return f"{self.metric} has not {moved}{least} for {steps}, looked at every {self.interval}"
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether a value is better than the best one so far.

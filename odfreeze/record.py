@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from odfreeze.conduct import Conduct
 from odfreeze.errors import RecordError
 from odfreeze.files import refuse_remote, write_atomically
 from odfreeze.selection import STATES, FrozenBatchNorm, State
@@ -89,6 +90,8 @@ class RunRecord:
       created: Time of writing, ISO 8601 with its offset from UTC.
       variables: All of the model's, in the order of the live model.
       seed: What ``--seed`` was, or None; older records do not have it.
+      conduct: What the config has no field for, as `Conduct.to_json` gives it; None in older
+        records, which is nothing of it.
     """
 
     config_path: str
@@ -105,6 +108,7 @@ class RunRecord:
     created: str
     variables: tuple[RecordedVariable, ...]
     seed: int | None = None
+    conduct: Mapping[str, Any] | None = None
 
 
 def digest(data: bytes | memoryview | Iterable[bytes]) -> str:
@@ -201,10 +205,19 @@ def differing_identity(
     config: PipelineConfig,
     frozen_batch_norm: FrozenBatchNorm,
     seed: int | None = None,
+    conduct: Conduct | None = None,
 ) -> list[tuple[str, object, object]]:
     """Returns what tells a run from the one that a config asks for: label, before, now.
 
-    Empty for the same run. The number of steps may differ: a run can be made longer.
+    Empty for the same run. The number of steps may differ, and what ends the run and which
+    checkpoint it hands on: a run can be made longer.
+
+    Args:
+      record: Of the run.
+      config: What is asked for.
+      frozen_batch_norm: Likewise, as are the others.
+      seed: None for a run that is not repeatable.
+      conduct: None where it is not known, and tells nothing apart.
     """
     rows: list[tuple[str, object, object]] = [
         ("freeze_variables", record.freeze_variables, config.freeze_variables),
@@ -222,7 +235,18 @@ def differing_identity(
         ),
         ("seed", record.seed, seed),
     ]
+    if conduct is not None:
+        began = Conduct() if record.conduct is None else Conduct.from_json(record.conduct)
+        rows += [
+            ("rate", _shares(began), _shares(conduct)),
+            ("carry_optimizer", began.carry_optimizer, conduct.carry_optimizer),
+        ]
     return [(what, before, now) for what, before, now in rows if before != now]
+
+
+def _shares(conduct: Conduct) -> tuple[str, ...]:
+    """Returns the shares of the learning rate as they are written on a command line."""
+    return tuple(f"{rate.pattern}={rate.scale:g}" for rate in conduct.rates)
 
 
 def _record(data: object) -> RunRecord:
@@ -260,7 +284,12 @@ def _record(data: object) -> RunRecord:
         created=_text(top, "created"),
         variables=variables,
         seed=None if top.get("seed") is None else _count(top["seed"], "'seed'"),
+        conduct=_conduct(top.get("conduct")),
     )
+
+
+def _conduct(data: object) -> dict[str, Any] | None:
+    return None if data is None else Conduct.from_json(data).to_json()
 
 
 def _variable(data: object, what: str) -> RecordedVariable:

@@ -1,12 +1,14 @@
 """Staging: a plan in, one directory with a pipeline.config per stage out.
 
     OUTPUT_DIR/01_head/pipeline.config
+    OUTPUT_DIR/01_head/stage.json           what a config has no field for, where there is any
     OUTPUT_DIR/01_head/model/               where `odfreeze train` puts that stage's run
     OUTPUT_DIR/02_head_and_neck/pipeline.config
 
 Each config is a lossless edit of the plan's base config. The first stage starts from the base's
 ``fine_tune_checkpoint``, each later one from the last checkpoint of the one before, which is
-called by its step, since `odfreeze train` always saves the last step.
+called by its step, since `odfreeze train` always saves the last step. A stage that a metric ends
+has no such step: what it hands on is called `HANDOVER_NAME`, whichever step it is of.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from odfreeze.conduct import CONDUCT_NAME, HANDOVER_NAME
 from odfreeze.errors import OutputError, TrainingRefusedError
 from odfreeze.files import refuse_remote, write_atomically
 from odfreeze.findings import Finding
@@ -40,7 +43,7 @@ __all__ = [
 CONFIG_NAME = "pipeline.config"
 
 _DIRECTORY = re.compile(r"([0-9]{2})_(.+)")
-_LEFTOVER = re.compile(rf"\.{re.escape(CONFIG_NAME)}\.[0-9a-f]+\.tmp")
+_LEFTOVER = re.compile(rf"\.({re.escape(CONFIG_NAME)}|{re.escape(CONDUCT_NAME)})\.[0-9a-f]+\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class StagedConfig:
       selection: What its patterns decide for the variables of the base checkpoint; None when
         that could not tell.
       findings: What its preview has to say; places in the plan or in its config.
-      is_written: Whether this call wrote the file; False where it was there already, and before
+      is_written: Whether this call wrote its files; False where it was there already, and before
         writing.
     """
 
@@ -97,9 +100,21 @@ class StagedConfig:
 
     @property
     def checkpoint(self) -> str:
-        """Prefix of the stage's last checkpoint: absolute, with forward slashes."""
-        path = Path(os.path.abspath(self.model_dir / f"ckpt-{self.num_steps}"))  # noqa: PTH100
-        return path.as_posix()
+        """Prefix of the checkpoint that it hands on: absolute, with forward slashes."""
+        ends_early = self.stage.conduct.until is not None
+        name = HANDOVER_NAME if ends_early else f"ckpt-{self.num_steps}"
+        return Path(os.path.abspath(self.model_dir / name)).as_posix()  # noqa: PTH100
+
+    @property
+    def conduct_path(self) -> Path:
+        """Path of what its config has no field for."""
+        return self.directory / CONDUCT_NAME
+
+    @property
+    def conduct_data(self) -> bytes | None:
+        """Bytes of that file; None where the config says it all and there is to be none."""
+        conduct = self.stage.conduct
+        return None if conduct.is_plain else conduct.to_bytes()
 
 
 def plan_stages(plan: Plan, output_dir: str | os.PathLike[str]) -> tuple[StagedConfig, ...]:
@@ -141,14 +156,15 @@ def write_stages(
 ) -> tuple[StagedConfig, ...]:
     """Writes one directory with a pipeline.config per stage.
 
-    Nothing is written before everything has been checked. A config that is there already with
+    Nothing is written before everything has been checked. A file that is there already with
     the same bytes is left alone, so that the same call again does nothing. The first
-    stage's config is written last: a set that was cut off has no stage that could be run.
+    stage's config is written last: a set that was cut off has no stage that could be run, and
+    none has a config without the ``stage.json`` that goes with it.
 
     Args:
       plan: The plan.
       output_dir: Where to; made when it is missing. Nothing outside of it is written.
-      force: Whether a pipeline.config that differs may be overwritten.
+      force: Whether a pipeline.config or stage.json that differs may be overwritten.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
       ignore: Codes, or beginnings of codes, of findings to go on in spite of.
 
@@ -239,25 +255,30 @@ def _refuse_strangers(staged: tuple[StagedConfig, ...], output_dir: Path) -> Non
 
 
 def _must_write(one: StagedConfig, plan: Plan, force: bool, allow: Collection[str]) -> bool:
-    """Returns whether a stage's config is to be written; raises where it must not be."""
-    path = one.config_path
-    real = Path(os.path.realpath(path))
-    if not real.is_relative_to(os.path.realpath(one.directory.parent)):
-        raise OutputError(
-            f"{path} leads out of {one.directory.parent} to {real}; remove the link", path=str(path)
-        )
-    if real == Path(os.path.realpath(plan.base_config)):
-        raise OutputError(
-            f"{path} is the plan's base config; give another --output_dir", path=str(path)
-        )
-    if path.is_file() and path.read_bytes() == one.data:
+    """Returns whether a stage's files are to be written; raises where they must not be."""
+    base = Path(os.path.realpath(plan.base_config))
+    for path in (one.config_path, one.conduct_path):
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(os.path.realpath(one.directory.parent)):
+            raise OutputError(
+                f"{path} leads out of {one.directory.parent} to {real}; remove the link",
+                path=str(path),
+            )
+        if real == base:
+            raise OutputError(
+                f"{path} is the plan's base config; give another --output_dir", path=str(path)
+            )
+    files = ((one.config_path, one.data), (one.conduct_path, one.conduct_data))
+    if all(_content(path) == data for path, data in files):
         return False
-    if path.exists() and not (force and path.is_file()):
-        raise OutputError(
-            f"{path} is there and differs from what the plan gives; give another --output_dir, or"
-            " --force to overwrite it",
-            path=str(path),
-        )
+    was_staged = one.config_path.exists()  # else a stage.json is left of a call that was cut off
+    for path, data in files:
+        if path.is_dir() or (was_staged and not force and _content(path) != data):
+            state = "is there and differs from what the plan gives" if path.exists() else "is gone"
+            cure = "to overwrite it" if path.exists() else "to write it anew"
+            raise OutputError(
+                f"{path} {state}; give another --output_dir, or --force {cure}", path=str(path)
+            )
     if (one.model_dir / "checkpoint").exists() and "used_model_dir" not in allow:
         raise TrainingRefusedError(
             f"{one.model_dir} holds a checkpoint of a run with another config; remove it, or give"
@@ -266,17 +287,28 @@ def _must_write(one: StagedConfig, plan: Plan, force: bool, allow: Collection[st
     return True
 
 
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
 def _write(one: StagedConfig) -> None:
+    """Writes a stage's files, the config last; it is never there with a wrong ``stage.json``."""
     try:
         one.directory.mkdir(parents=True, exist_ok=True)
         for path in one.directory.iterdir():
             if _LEFTOVER.fullmatch(path.name):  # of a call that was killed while writing
                 path.unlink()
+        if _content(one.conduct_path) != one.conduct_data:
+            one.config_path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"{one.directory} cannot be used: {error.strerror or error}; check the directory",
             path=str(one.directory),
         ) from None
+    if one.conduct_data is not None:
+        write_atomically(one.conduct_path, one.conduct_data)
+    else:
+        one.conduct_path.unlink(missing_ok=True)
     write_atomically(one.config_path, one.data)
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odfreeze.conduct import Conduct, Rate, Until
 from odfreeze.errors import RecordError, RemotePathError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import (
@@ -55,6 +56,7 @@ RECORD = RunRecord(
     created="2025-01-02T03:04:05+00:00",
     variables=(KERNEL, MEAN),
     seed=7,
+    conduct=Conduct(until=Until(patience=9)).to_json(),
 )
 
 
@@ -249,3 +251,32 @@ def test_what_tells_another_run_apart(
 def test_another_seed_is_another_run(seed: int | None) -> None:
     config = PipelineConfig.parse(SAME.encode())
     assert differing_identity(RECORD, config, "hold", seed) == [("seed", 7, seed)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    (
+        (Conduct(), [("rate", ("^a=0.1",), ()), ("carry_optimizer", True, False)]),
+        (Conduct((Rate("^a", 0.1),), carry_optimizer=True), []),
+        (Conduct((Rate("^a", 0.1),), Until(9), "best", carry_optimizer=True), []),
+        (None, []),
+    ),
+    ids=("rates and slots", "the same", "another end", "not known"),
+)
+def test_rates_make_another_run_and_another_end_does_not(
+    asked: Conduct | None, rows: list[object]
+) -> None:
+    conduct = Conduct((Rate("^a", 0.1),), carry_optimizer=True)
+    record = dataclasses.replace(RECORD, conduct=conduct.to_json())
+    config = PipelineConfig.parse(SAME.encode())
+    assert differing_identity(record, config, "hold", 7, asked) == rows
+
+
+def test_an_older_record_is_of_a_run_without_rates(tmp_path: Path) -> None:
+    path = write_record(dataclasses.replace(RECORD, conduct=None), tmp_path)
+    path.write_text(path.read_text("utf-8").replace(' "conduct": null,\n', "", 1), "utf-8")
+    assert "conduct" not in json.loads(path.read_bytes())
+    record, config = read_record(path), PipelineConfig.parse(SAME.encode())
+    assert differing_identity(record, config, "hold", 7, Conduct()) == []
+    (row,) = differing_identity(record, config, "hold", 7, Conduct((Rate("^a", 0.5),)))
+    assert row == ("rate", (), ("^a=0.5",))

@@ -79,12 +79,22 @@ def _lines(one: StagedConfig) -> list[str]:
     rows = [
         ("learns", _learns(one)),
         ("trains", f"{_counted(one.num_steps, 'step')} of {_counted(one.batch_size, 'image')}"),
+        *_early_end(one),
         ("learning rate", one.schedule.describe()),
         ("starts from", start),
         ("ends with", one.checkpoint),
     ]
     state = "" if one.is_written else "  (unchanged)"
     return [f"{one.config_path}{state}", *(f"  {label:<13}  {text}" for label, text in rows)]
+
+
+def _early_end(one: StagedConfig) -> list[tuple[str, str]]:
+    """Returns when a stage ends before its last step, and what it then hands on."""
+    until = one.stage.conduct.until
+    if until is None:
+        return []
+    handed = "its best" if one.stage.conduct.handover == "best" else "its last"
+    return [("or until", until.describe()), ("hands on", f"{handed} checkpoint")]
 
 
 def _learns(one: StagedConfig) -> str:

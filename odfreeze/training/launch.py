@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from odfreeze import errors
 from odfreeze.check.subject import RunFlags
+from odfreeze.conduct import Conduct
 from odfreeze.curves import CurvesWriter
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.pipeline import PipelineConfig
@@ -64,6 +65,7 @@ def train(
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
     seed: int | None = None,
+    conduct: Conduct = Conduct(),  # noqa: B008 it is frozen
     allow: Collection[str] = (),
     ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
@@ -87,6 +89,7 @@ def train(
         same values, bit by bit, and with nothing frozen with those of ``model_main_tf2``
         under :func:`run_stock` with that seed. Costs speed. A run that was cut off and resumed
         draws its images in another order than one that was not.
+      conduct: What the config has no field for: rates by part, when to end, what to hand on.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
       ignore: Codes, or beginnings of codes, of what a check finds, to go on in spite of.
       flags: More flags for ``model_main_tf2``.
@@ -129,7 +132,9 @@ def train(
         is_enforced=True,
     )
     findings = check_run(pipeline, run_flags, ignore)
-    checked = precheck(pipeline, model_dir, num_train_steps, frozen_batch_norm, allow, seed)
+    checked = precheck(
+        pipeline, model_dir, num_train_steps, frozen_batch_norm, allow, seed, conduct
+    )
     for finding in findings:
         notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
     directory = Path(model_dir)
@@ -152,6 +157,7 @@ def train(
                 *flags,
             ),
             seed=seed,
+            conduct=conduct.to_json(),
         )
         notify({"kind": "start", "num_steps": checked.num_steps, "resume_at": checked.step})
         log = directory / "odfreeze" / cluster.log_name

@@ -11,6 +11,7 @@ from odfreeze.check.gate import refuse_errors
 from odfreeze.check.selection.moving_names import classes_named
 from odfreeze.check.subject import RunFlags
 from odfreeze.checkpoint import Checkpoint, named_in_state
+from odfreeze.conduct import Conduct
 from odfreeze.errors import (
     CheckpointNotFoundError,
     RemotePathError,
@@ -62,6 +63,7 @@ def precheck(
     frozen_batch_norm: FrozenBatchNorm,
     allow: Collection[str],
     seed: int | None = None,
+    conduct: Conduct = Conduct(),  # noqa: B008 it is frozen
 ) -> Precheck:
     """Judges a run before it starts; reads files and writes none.
 
@@ -72,6 +74,7 @@ def precheck(
       frozen_batch_norm: ``hold`` or ``update``.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` that were given.
       seed: What makes the run repeatable, or None.
+      conduct: What the config has no field for.
 
     Returns:
       What the run would do.
@@ -86,7 +89,8 @@ def precheck(
     num_steps = _num_steps(config, num_train_steps)
     step = latest_step(directory)
     if step is not None and "used_model_dir" not in allow:
-        _refuse_other_run(config, directory, frozen_batch_norm, seed, step, num_steps)
+        identity = (frozen_batch_norm, seed, conduct)
+        _refuse_other_run(config, directory, identity, step, num_steps)
     return Precheck(num_steps, step, _expected(config, step, frozen_batch_norm, allow))
 
 
@@ -163,8 +167,7 @@ def latest_step(model_dir: Path) -> int | None:
 def _refuse_other_run(
     config: PipelineConfig,
     model_dir: Path,
-    frozen_batch_norm: FrozenBatchNorm,
-    seed: int | None,
+    identity: tuple[FrozenBatchNorm, int | None, Conduct],
     step: int,
     num_steps: int,
 ) -> None:
@@ -179,7 +182,7 @@ def _refuse_other_run(
             f" would win over fine_tune_checkpoint{cure}"
         )
     record = read_record(model_dir)
-    for what, before, now in differing_identity(record, config, frozen_batch_norm, seed):
+    for what, before, now in differing_identity(record, config, *identity):
         raise TrainingRefusedError(
             f"{model_dir} holds another run's checkpoint (step {step}): its {what} was"
             f" {_shown(before)} and is now {_shown(now)}{cure}"

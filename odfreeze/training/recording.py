@@ -8,6 +8,7 @@ import platform
 
 from odfreeze import __version__
 from odfreeze.checkpoint import Checkpoint
+from odfreeze.conduct import Conduct
 from odfreeze.errors import RecordError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import (
@@ -97,6 +98,7 @@ def write_baseline(
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         variables=tuple(variables),
         seed=request.seed,
+        conduct=request.conduct,
     )
     write_record(record, request.model_dir)
 
@@ -107,7 +109,9 @@ def _continues_its_own(request: TrainingRequest, config: PipelineConfig) -> bool
         record = read_record(request.model_dir)
     except RecordError:
         return False
-    return not differing_identity(record, config, request.frozen_batch_norm, request.seed)
+    conduct = Conduct.from_json(request.conduct)
+    batch_norm, seed = request.frozen_batch_norm, request.seed
+    return not differing_identity(record, config, batch_norm, seed, conduct)
 
 
 def _versions() -> dict[str, str]:

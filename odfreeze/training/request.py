@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from odfreeze.conduct import Conduct
 from odfreeze.selection import FrozenBatchNorm
 
 __all__ = ["EVENT_PREFIX", "TrainingRequest", "format_event", "parse_event"]
@@ -28,6 +29,7 @@ class TrainingRequest:
       expected: State by object path from the preview; empty when there was none.
       flags: The flags of ``model_main_tf2``, as they were given.
       seed: What makes the run repeatable, or None, see :mod:`odfreeze.training.determinism`.
+      conduct: What the config has no field for, as `Conduct.to_json` gives it.
     """
 
     config: str
@@ -38,6 +40,7 @@ class TrainingRequest:
     expected: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     seed: int | None = None
+    conduct: dict[str, Any] = field(default_factory=lambda: Conduct().to_json())
 
     def write(self, path: Path) -> None:
         """Writes the request as JSON."""

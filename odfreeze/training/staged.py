@@ -8,11 +8,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from odfreeze.checkpoint import Checkpoint
+from odfreeze.conduct import Conduct, read_conduct
 from odfreeze.errors import CheckpointError, RecordError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import differing_identity, read_record
@@ -31,13 +32,15 @@ class StageRun:
       name: Folder name, such as ``01_head``.
       config: The stage's pipeline.config.
       model_dir: Where the stage's checkpoints and record go.
-      num_steps: Steps of the stage.
+      num_steps: Steps of the stage; the most of them where ``conduct.until`` ends it.
+      conduct: What its config has no field for.
     """
 
     name: str
     config: Path
     model_dir: Path
     num_steps: int
+    conduct: Conduct = field(default_factory=Conduct)
 
     @property
     def last_checkpoint(self) -> Path:
@@ -59,7 +62,8 @@ def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
             config = folder / "pipeline.config"
             if number and config.is_file():
                 steps = PipelineConfig.read(config).num_steps or 0
-                stage = StageRun(folder.name, config, folder / "model", steps)
+                conduct = read_conduct(folder)
+                stage = StageRun(folder.name, config, folder / "model", steps, conduct)
                 found.append((int(number.group(1)), stage))
     if not found:
         raise UsageError(
@@ -89,7 +93,8 @@ def is_finished(
         return False
     config = PipelineConfig.read(stage.config)
     try:
-        if differing_identity(read_record(stage.model_dir), config, frozen_batch_norm, seed):
+        record = read_record(stage.model_dir)
+        if differing_identity(record, config, frozen_batch_norm, seed, stage.conduct):
             return False
         with Checkpoint.open(stage.last_checkpoint) as checkpoint:
             _read_ends(checkpoint)
@@ -151,6 +156,7 @@ def train_stages(
             checkpoint_every_n=checkpoint_every_n,
             frozen_batch_norm=frozen_batch_norm,
             seed=seed,
+            conduct=stage.conduct,
             allow=allow,
             ignore=ignore,
             flags=flags,

@@ -92,6 +92,23 @@ Next: odfreeze train --stages_dir out
     )
 
 
+def test_says_when_a_stage_may_end_earlier(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = "until { patience: 20 max_steps: 50 } handover: BEST"
+    (folder / "a.plan").write_text(PLAN.replace("num_steps: 50", until), encoding="utf-8")
+    assert main(["stage", "a.plan", "--output_dir", "out"]) == 0
+    here = folder.as_posix()
+    assert f"""\
+  trains         50 steps of 8 images
+  or until       Loss/total_loss has not fallen for 20 steps, looked at every 20
+  hands on       its best checkpoint
+  learning rate  0.08, cosine decay after 5 steps of warm-up
+  starts from    base/ckpt-0 (full)
+  ends with      {here}/out/01_head/model/handover
+""" in capsys.readouterr().out.replace("\\", "/")
+
+
 def test_again_says_that_nothing_changed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["stage", "a.plan", "--output_dir", "out"])
     capsys.readouterr()

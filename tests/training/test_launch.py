@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from odfreeze import errors
+from odfreeze.conduct import Conduct
 from odfreeze.errors import (
     OdfreezeError,
     RecordError,
@@ -109,6 +110,7 @@ def test_the_child_is_told_what_was_decided(config: Path) -> None:
             "--use_tpu=true",
         ],
         "seed": 5,
+        "conduct": Conduct().to_json(),
     }
 
 
@@ -600,6 +602,7 @@ def test_stock_runs_with_its_flags_and_nothing_enforced(config: Path) -> None:
             f"--pipeline_config_path={config}", f"--model_dir={run}", "--checkpoint_dir=x",
         ],
         "seed": 3,
+        "conduct": Conduct().to_json(),
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ JSON = st.recursive(
         expected=st.dictionaries(TEXTS, TEXTS, max_size=3),
         flags=st.lists(TEXTS, max_size=3).map(tuple),
         seed=st.none() | st.integers(0, 2**32 - 1),
+        conduct=st.dictionaries(TEXTS, JSON, max_size=3),
     )
 )
 def test_a_request_comes_back_equal(tmp_path_factory, request) -> None:
