@@ -1,6 +1,7 @@
-# make demo     sets up the training environment and shows odfreeze at work
-# make test     sets up what it needs and runs every check and test
-# make matrix   trains in every environment of requirements/train-*.lock and prints a table
+# make demo       sets up the training environment and shows odfreeze at work
+# make test       sets up what it needs and runs every check, and every test but the slow ones
+# make test-slow  runs those: the same points again on larger models; the better part of an hour
+# make matrix     trains in every environment of requirements/train-*.lock and prints a table
 #
 # Environments live in .cache/env, one for each content of its lock files.
 
@@ -37,7 +38,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 demo: $(TRAIN)/complete
 	$(TRAIN)/bin/odfreeze demo
 
-test: check test-fast test-pythons test-train test-slow matrix-$(OLDEST_TRAIN)
+test: check test-fast test-pythons test-train matrix-$(OLDEST_TRAIN)
 
 # The oldest and the newest Python of the core, where they are on the machine.
 OTHER_PYTHONS := $(wildcard $(call python_of,3.10) $(call python_of,3.13))
@@ -55,7 +56,7 @@ test-train: $(TRAIN)/complete
 	$(TRAIN)/bin/python -m pytest -W ignore -n 2 --dist loadfile -m "train and not slow" tests \
 	  --ignore=$(MATRIX_TESTS) $(PYTEST_ARGS)
 
-# What `make test` leaves out: models of the same kinds that are larger.
+# What `make test` leaves out: tests marked slow, which repeat the point of others on larger models.
 test-slow: $(TRAIN)/complete
 	$(TRAIN)/bin/python -m pytest -W ignore -m "train and slow" tests $(PYTEST_ARGS)
 

@@ -16,11 +16,12 @@ from typing import Any
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.record import RecordedVariable, RunRecord, digest, write_record
 from odfreeze.selection import Selection, select
+from odfreeze.training.launch import TrainingResult, train
 from odfreeze.variables import Variable
 from odfreeze.workers import Copies, WorkerRecord, write_worker
 from tests.conftest import ROOT
 from tests.support.bundle_writer import Spec, floats, write_checkpoint, write_state
-from tests.support.tiny_detector import specs, variables
+from tests.support.tiny_detector import specs, variables, write_detector
 
 #: What a fake child may use: the request, events, and the folder the script is in.
 _HEAD = """\
@@ -57,6 +58,23 @@ def fake_python(directory: Path, body: str, *, isolated: bool = True) -> str:
     script.write_text(f"#!{sys.executable}{options}\n{path}{_HEAD}{body}", encoding="utf-8")
     script.chmod(0o755)
     return str(script)
+
+
+#: The body of a child that does all that it is asked to, for a config of `write_trained`.
+TRAINS = 'copy_run("trained")\n'
+
+
+def start(config: Path, body: str, *, isolated: bool = True, **options: Any) -> TrainingResult:
+    """Trains into ``run`` beside a config, with a child that runs ``body``."""
+    python = fake_python(config.parent, body, isolated=isolated)
+    return train(config, config.parent / "run", python=python, **options)
+
+
+def write_trained(directory: Path) -> Path:
+    """Writes a config of 10 steps and what a run of it leaves, ``trained``; returns its path."""
+    config = write_detector(directory, "^Conv1", "^bn_Conv1")
+    write_run(directory / "trained", config, 10)
+    return config
 
 
 def record_of(config: PipelineConfig, **changes: Any) -> RunRecord:

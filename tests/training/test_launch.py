@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -27,26 +23,17 @@ from odfreeze.errors import (
 from odfreeze.training import launch
 from odfreeze.training.launch import run_stock, train
 from tests.conftest import ROOT
-from tests.support.fake_training import fake_python, write_run, write_workers
+from tests.support.fake_training import TRAINS, fake_python, start, write_run, write_trained
 from tests.support.tiny_detector import write_detector
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs executable scripts and signals")
-TRAINS = 'copy_run("trained")\n'
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A config of 10 steps, and in ``trained`` what a run of it leaves behind."""
-    path = write_detector(tmp_path, "^Conv1", "^bn_Conv1")
-    write_run(tmp_path / "trained", path, 10)
-    return path
-
-
-def start(config: Path, body: str, **options):
-    python = fake_python(config.parent, body, isolated=options.pop("isolated", True))
-    return train(config, config.parent / "run", python=python, **options)
+    return write_trained(tmp_path)
 
 
 def log_of(config: Path) -> bytes:
@@ -214,60 +201,6 @@ def test_an_old_verification_does_not_outlive_the_values(config: Path) -> None:
     kept.write_text('{"ok": true}')
     failure(config, "sys.exit(1)")
     assert not kept.exists()
-
-
-# --- a run of several workers ---
-
-
-def as_worker(monkeypatch, index: int) -> dict:
-    """Sets ``TF_CONFIG`` to that of one of two workers; returns the options of the run."""
-    hosts = []
-    for _ in range(2):
-        with socket.create_server(("", 0)) as free:
-            hosts.append(f"127.0.0.1:{free.getsockname()[1]}")
-    task = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-    return {"flags": ["--num_workers=2"]}
-
-
-@posix
-def test_a_worker_verifies_too_and_leaves_the_files_to_the_chief(config: Path, monkeypatch) -> None:
-    kept = config.parent / "run" / "odfreeze" / "verification.json"
-    kept.parent.mkdir(parents=True)
-    kept.write_text("the chief's")
-    result = start(config, TRAINS, **as_worker(monkeypatch, 1))
-    assert result.verification.ok
-    assert kept.read_text() == "the chief's"
-
-
-@posix
-def test_each_worker_has_a_log_of_its_own(config: Path, monkeypatch) -> None:
-    start(config, 'print("here")\n' + TRAINS, **as_worker(monkeypatch, 1))
-    folder = config.parent / "run" / "odfreeze"
-    assert (folder / "train.worker-1.log").read_bytes() == b"here\n"
-    assert not (folder / "train.log").exists()
-
-
-@posix
-def test_a_worker_on_a_machine_of_its_own_verifies_what_it_held(config: Path, monkeypatch) -> None:
-    write_workers(config.parent / "alone", config, 10, tasks=("worker-1",))
-    result = start(config, 'copy_run("alone")\n', **as_worker(monkeypatch, 1))
-    assert (result.step, result.verification.ok) == (10, True)
-    assert result.verification.after.endswith("worker-1.json")
-
-
-@posix
-def test_a_worker_that_left_nothing_is_not_taken_for_verified(config: Path, monkeypatch) -> None:
-    with pytest.raises(RecordError, match="there is no record of a run here"):
-        start(config, "", **as_worker(monkeypatch, 1))
-
-
-@posix
-def test_what_a_worker_needs_is_refused_before_the_child_starts(config: Path, monkeypatch) -> None:
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    error = failure(config, "sys.exit(1)", flags=["--num_workers=2"])
-    assert isinstance(error, TrainingRefusedError)
-    assert not (config.parent / "run").exists()
 
 
 # --- before it starts ---
@@ -451,123 +384,6 @@ def test_an_error_of_the_watcher_ends_the_child(config: Path) -> None:
         start(config, 'event("ready", pid=os.getpid())\ntime.sleep(600)', watch=watch)
     with pytest.raises(ProcessLookupError):
         os.kill(caught.value.args[0], 0)
-
-
-# --- signals ---
-
-_PARENT = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-from odfreeze.errors import OdfreezeError
-from odfreeze.training.launch import train
-config, model_dir, python = sys.argv[1:]
-try:
-    watch = lambda e: print(e["kind"], flush=True)
-    train(config, model_dir, python=python, ignore=["ODF"], watch=watch)
-except OdfreezeError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_status)
-"""
-
-
-def start_parent(config: Path, body: str, **options) -> subprocess.Popen[str]:
-    """Starts a process that trains with a fake child, and waits until that is ready."""
-    command = [sys.executable, "-c", _PARENT, str(config), str(config.parent / "run")]
-    parent = subprocess.Popen(
-        [*command, fake_python(config.parent, body, **options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert parent.stdout is not None
-    assert [parent.stdout.readline() for _ in range(2)] == ["start\n", "ready\n"]
-    return parent
-
-
-@posix
-@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT), ids=("SIGTERM", "SIGINT"))
-def test_a_signal_reaches_the_child_and_its_status_comes_back(config: Path, number: int) -> None:
-    parent = start_parent(
-        config,
-        f"""
-def end(number, frame):
-    (HERE / "got").write_text(str(number))
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
-
-signal.signal({int(number)}, end)
-event("ready")
-time.sleep(60)
-""",
-    )
-    parent.send_signal(number)
-    _, err = parent.communicate(timeout=60)
-    assert (config.parent / "got").read_text() == str(int(number))
-    assert parent.returncode == 128 + number
-    assert err.startswith(f"training was ended by {signal.Signals(number).name}; ")
-
-
-@posix
-def test_the_child_ends_when_its_parent_is_killed(config: Path) -> None:
-    alive = config.parent / "alive"
-    os.mkfifo(alive)  # whoever holds its other end lives
-    watcher = os.open(alive, os.O_RDONLY | os.O_NONBLOCK)
-    parent = start_parent(
-        config,
-        """
-from odfreeze.training.child import end_with_parent
-assert "tensorflow" not in sys.modules
-open(HERE / "alive", "w").write("begun")
-held = os.open(HERE / "alive", os.O_WRONLY)
-end_with_parent()
-event("ready")
-time.sleep(60)
-os.write(held, b"survived")
-""",
-        isolated=False,
-    )
-    parent.kill()
-    parent.communicate()
-    os.set_blocking(watcher, True)
-    with os.fdopen(watcher, "rb") as stream:
-        assert stream.read() == b"begun"
-
-
-@posix
-def test_a_signal_that_comes_too_late_for_the_child_is_not_lost(monkeypatch) -> None:
-    received = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
-    try:
-        child = SimpleNamespace(returncode=0, send_signal=lambda number: None)
-        with launch._forwarded_signals(child):  # type: ignore[arg-type]
-            signal.raise_signal(signal.SIGTERM)
-            assert received == []
-        assert received == [signal.SIGTERM]
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@posix
-def test_a_signal_that_is_ignored_stays_ignored() -> None:
-    sent = []
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        child = SimpleNamespace(returncode=0, send_signal=sent.append)
-        with launch._forwarded_signals(child):  # type: ignore[arg-type]
-            signal.raise_signal(signal.SIGINT)
-        assert sent == []
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@posix
-def test_handlers_are_put_back(config: Path) -> None:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    start(config, TRAINS)
-    assert [signal.getsignal(number) for number in numbers] == before
 
 
 # --- its surroundings ---
