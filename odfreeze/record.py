@@ -28,6 +28,7 @@ __all__ = [
     "RunRecord",
     "differing_identity",
     "digest",
+    "index_digest",
     "read_record",
     "record_path",
     "write_record",
@@ -92,6 +93,8 @@ class RunRecord:
       seed: What ``--seed`` was, or None; older records do not have it.
       conduct: What the config has no field for, as `Conduct.to_json` gives it; None in older
         records, which is nothing of it.
+      start_digest: `index_digest` of the checkpoint that it started from, or None; older
+        records do not have it.
     """
 
     config_path: str
@@ -109,6 +112,7 @@ class RunRecord:
     variables: tuple[RecordedVariable, ...]
     seed: int | None = None
     conduct: Mapping[str, Any] | None = None
+    start_digest: str | None = None
 
 
 def digest(data: bytes | memoryview | Iterable[bytes]) -> str:
@@ -126,6 +130,18 @@ def digest(data: bytes | memoryview | Iterable[bytes]) -> str:
     for piece in (data,) if isinstance(data, (bytes, bytearray, memoryview)) else data:
         found.update(piece)
     return found.hexdigest()
+
+
+def index_digest(prefix: str | os.PathLike[str]) -> str | None:
+    """Returns the digest of a checkpoint's index, which holds a checksum of each of its values.
+
+    Returns:
+      SHA-256 as 64 hex digits; None where no index can be read on this machine.
+    """
+    try:
+        return digest(Path(f"{os.fspath(prefix)}.index").read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def record_path(model_dir: str | os.PathLike[str]) -> Path:
@@ -285,6 +301,7 @@ def _record(data: object) -> RunRecord:
         variables=variables,
         seed=None if top.get("seed") is None else _count(top["seed"], "'seed'"),
         conduct=_conduct(top.get("conduct")),
+        start_digest=_text_or_none(top, "start_digest") if "start_digest" in top else None,
     )
 
 

@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
+from odfreeze.training.pace import Pace
+
 __all__ = ["BarProgress", "PlainProgress", "describe_selection", "format_duration", "open_progress"]
 
+_MAP = "DetectionBoxes_Precision/mAP"
 _PHASES = {
     "import": "importing TensorFlow and the OD API",
     "connect": "waiting for the other workers",
@@ -62,9 +65,9 @@ class PlainProgress:
         self._stream = stream
         self._every = every
         self._clock = clock
-        self._num_steps = 0
-        self._loss: float | None = None
-        self._first: tuple[float, int] | None = None
+        self._pace = Pace(clock)
+        self._facts = _Facts()
+        self._stage = ""
         self._printed = -every
         self._shown = -1
 
@@ -77,9 +80,10 @@ class PlainProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Takes one event of the run."""
         kind = event["kind"]
+        self._pace(event)
+        self._facts(event)
         if kind == "start":
-            self._num_steps = event["num_steps"]
-            self._first, self._loss, self._shown = None, None, -1
+            self._shown = -1
         elif kind == "phase" and event["phase"] in _PHASES:
             self.say(_PHASES[event["phase"]])
         elif kind == "selection":
@@ -87,11 +91,12 @@ class PlainProgress:
             if event["resumed_at"] is not None:
                 self.say(f"resuming at step {event['resumed_at']}")
         elif kind == "block":
-            self._loss = event["scalars"].get("Loss/total_loss")
             self._step(event["step"], now=True)
         elif kind == "step":
             self._step(event["step"], now=False)
         else:
+            if kind == "stage":
+                self._stage = f"stage {event['number']} of {event['of']}, {event['stage']}: "
             _say_other(event, self.say)
 
     def say(self, text: str) -> None:
@@ -100,31 +105,27 @@ class PlainProgress:
             print(text, file=self._stream, flush=True)
 
     def _step(self, step: int, *, now: bool) -> None:
-        clock = self._clock()
-        if self._first is None or step <= self._first[1]:
-            self._first = (clock, step)  # the time before the first step is tracing
+        clock, num_steps = self._clock(), self._pace.num_steps
         due = clock - self._printed >= self._every
-        if step == self._shown or not (due or (now and step >= self._num_steps)):
+        if step == self._shown or not (due or (now and step >= num_steps)):
             return
         self._printed, self._shown = clock, step
-        parts = [f"step {step} of {self._num_steps}"]
-        if self._loss is not None:
-            parts.append(f"loss {self._loss:.4f}")
-        elapsed, taken = clock - self._first[0], step - self._first[1]
-        if taken > 0 and elapsed > 0:
-            parts.append(f"{taken / elapsed:.2f} steps/s")
-            parts.append(f"{format_duration((self._num_steps - step) * elapsed / taken)} left")
+        parts = [f"{self._stage}step {step} of {num_steps}", *self._facts.texts()]
+        parts += _times(self._pace)
         self.say(", ".join(parts))
 
 
 class BarProgress:
-    """A progress bar of rich, with step, loss, steps/s and the time left.
+    """A progress bar of rich, with step, loss, metric, rate, steps/s and the time left.
+
+    A run of several stages has a second one below, of the steps of all stages.
 
     Args:
       stream: The terminal.
+      clock: Gives the time in seconds.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -132,21 +133,23 @@ class BarProgress:
             Progress,
             SpinnerColumn,
             TextColumn,
-            TimeRemainingColumn,
         )
 
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[facts]}", markup=False),
             console=Console(file=stream),
         )
+        self._pace = Pace(clock)
+        self._facts = _Facts()
         self._task: Any = None
-        self._first: tuple[float, int] | None = None
+        self._all: Any = None
+        self._before = 0
+        self._stage = ""
+        self._now = ""
 
     def __enter__(self) -> BarProgress:
         self._bar.start()
@@ -158,42 +161,111 @@ class BarProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Takes one event of the run."""
         kind = event["kind"]
-        if kind == "start":
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._first = None
-            self._task = self._bar.add_task(
-                "starting",
-                total=event["num_steps"],
-                completed=event["resume_at"] or 0,
-                loss="",
-                speed="",
-            )
+        self._pace(event)
+        self._facts(event)
+        if kind == "run":
+            total = sum(one["num_steps"] for one in event["stages"])
+            done = sum(one["num_steps"] for one in event["stages"] if one["is_finished"])
+            self._before = done
+            if len(event["stages"]) > 1:
+                self._all = self._bar.add_task("all stages", total=total, completed=done, facts="")
+        elif kind == "start":
+            self._begin(event)
         elif kind == "phase" and event["phase"] in _PHASES:
-            self._bar.update(self._task, description=_PHASES[event["phase"]].partition(",")[0])
+            self._now = _PHASES[event["phase"]].partition(",")[0]
         elif kind == "selection":
             _say_selection(event, self.say)
-        elif kind == "block":
-            loss = event["scalars"].get("Loss/total_loss")
-            if loss is not None:
-                self._bar.update(self._task, loss=f"loss {loss:.4f}")
-            self._step(event["step"])
-        elif kind == "step":
-            self._step(event["step"])
+        elif kind in ("step", "block"):
+            self._now = "training"
         else:
+            if kind == "stage":
+                self._stage = f"stage {event['number']} of {event['of']}, {event['stage']}: "
+            elif kind == "verified":
+                self._before += event.get("num_steps", 0)
             _say_other(event, self.say)
+        self._show(at_end=kind == "verified")
 
     def say(self, text: str) -> None:
         """Prints one line above the bar."""
         self._bar.console.print(text, markup=False, highlight=False)
 
-    def _step(self, step: int) -> None:
-        now = time.monotonic()
-        if self._first is None or step <= self._first[1]:
-            self._first = (now, step)  # the time before the first step is tracing
-        taken, elapsed = step - self._first[1], now - self._first[0]
-        speed = f"{taken / elapsed:.2f} steps/s" if taken > 0 and elapsed > 0 else ""
-        self._bar.update(self._task, completed=step, description="training", speed=speed)
+    def _begin(self, event: dict[str, Any]) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._now = "starting"
+        overall, self._all = self._all, None
+        self._task = self._bar.add_task("", total=event["num_steps"], facts="")
+        if overall is not None:  # below the stage's own
+            old = next(task for task in self._bar.tasks if task.id == overall)
+            self._bar.remove_task(overall)
+            self._all = self._bar.add_task(
+                old.description, total=old.total, completed=int(old.completed), facts=""
+            )
+
+    def _show(self, *, at_end: bool) -> None:
+        """Puts all that is known on the bars."""
+        if self._task is not None:
+            self._bar.update(
+                self._task,
+                completed=self._pace.step,
+                description=self._stage + self._now,
+                facts=", ".join([*self._facts.texts(), *_times(self._pace, all_stages=False)]),
+            )
+        if self._all is not None:
+            left = self._pace.left_for_all()
+            self._bar.update(
+                self._all,
+                completed=self._before + (0 if at_end else self._pace.step),
+                facts="" if left is None else f"{format_duration(left)} left",
+            )
+
+
+class _Facts:
+    """What training and evaluation told last: loss, metric, learning rate."""
+
+    def __init__(self) -> None:
+        self._metric_of: dict[str, str | None] = {}
+        self._metric: str | None = None
+        self._loss: float | None = None
+        self._value: tuple[str, float] | None = None
+        self._rate: float | None = None
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        kind = event["kind"]
+        if kind == "run":
+            self._metric_of = {one["stage"]: one["metric"] for one in event["stages"]}
+        elif kind == "stage":
+            self._metric = self._metric_of.get(event["stage"])
+        elif kind == "start":
+            self._loss = self._value = self._rate = None
+        elif kind == "block":
+            self._loss = event["scalars"].get("Loss/total_loss", self._loss)
+            self._rate = event["scalars"].get("learning_rate", self._rate)
+        elif kind == "evaluated" and event["metrics"]:
+            metrics = event["metrics"]
+            known = (self._metric, _MAP, *metrics)
+            name = next(name for name in known if name in metrics)
+            self._value = (str(name).rpartition("/")[2], metrics[name])
+
+    def texts(self) -> list[str]:
+        """Returns them as texts."""
+        texts = [] if self._loss is None else [f"loss {self._loss:.4f}"]
+        if self._value is not None:
+            texts.append(f"{self._value[0]} {self._value[1]:.4f}")
+        if self._rate is not None:
+            texts.append(f"rate {self._rate:.3g}")
+        return texts
+
+
+def _times(pace: Pace, *, all_stages: bool = True) -> list[str]:
+    """Returns the speed and the time left as texts, as far as they are known."""
+    texts = []
+    left, overall = pace.left(), pace.left_for_all() if all_stages else None
+    if pace.speed is not None and left is not None:
+        texts = [f"{pace.speed:.2f} steps/s", f"{format_duration(left)} left"]
+    if overall is not None:
+        texts.append(f"{format_duration(overall)} for all stages")
+    return texts
 
 
 def _say_selection(event: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -208,8 +280,10 @@ def _say_selection(event: dict[str, Any], say: Callable[[str], None]) -> None:
 def _say_other(event: dict[str, Any], say: Callable[[str], None]) -> None:
     """Says what both displays say alike."""
     kind = event["kind"]
-    if kind == "finding":
+    if kind in ("finding", "note"):
         say(event["text"])
+    elif kind == "decided":
+        say(event["sentence"])
     elif kind == "saved":
         say(f"saved {event['checkpoint']}")
     elif kind == "stage":

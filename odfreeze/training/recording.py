@@ -16,6 +16,7 @@ from odfreeze.record import (
     RunRecord,
     differing_identity,
     digest,
+    index_digest,
     read_record,
     write_record,
 )
@@ -83,6 +84,7 @@ def write_baseline(
         )
         for one, state in zip(enforcement.live, enforcement.selection.states, strict=True)
     ]
+    start = None if run.resumed else config.fine_tune_checkpoint
     record = RunRecord(
         config_path=request.config,
         config_text=config.data.decode("utf-8", "surrogateescape"),
@@ -99,6 +101,7 @@ def write_baseline(
         variables=tuple(variables),
         seed=request.seed,
         conduct=request.conduct,
+        start_digest=index_digest(start) if start else None,
     )
     write_record(record, request.model_dir)
 

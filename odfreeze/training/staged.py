@@ -2,110 +2,63 @@
 
 from __future__ import annotations
 
-import itertools
-import json
+import dataclasses
 import os
-import re
 import sys
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from odfreeze.checkpoint import Checkpoint
-from odfreeze.conduct import Conduct, read_conduct
-from odfreeze.errors import CheckpointError, RecordError, UsageError
+from odfreeze.errors import OdfreezeError, TrainingRefusedError, UsageError
+from odfreeze.files import refuse_remote
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import differing_identity, read_record
+from odfreeze.plan import read_plan
+from odfreeze.pruning import prune_checkpoints
 from odfreeze.report.training import describe_verification
+from odfreeze.restage import config_digest, restage
+from odfreeze.run_lock import LOCK_NAME, RunLock
+from odfreeze.run_state import RunState, read_run_state
 from odfreeze.selection import FrozenBatchNorm
+from odfreeze.stage_runs import (
+    StageRun,
+    choose_stage,
+    find_stages,
+    has_checkpoint,
+    is_finished,
+    is_from_its_start,
+    is_whole,
+    last_step,
+    stage_state,
+    steps_handed_on,
+)
+from odfreeze.training.cluster import Cluster, read_cluster
 from odfreeze.training.launch import TrainingResult, train
+from odfreeze.training.run_keeper import RunKeeper
 
-__all__ = ["StageRun", "find_stages", "is_finished", "train_stages"]
+__all__ = [
+    "KEEP_CHECKPOINTS",
+    "KeepCheckpoints",
+    "StageRun",
+    "find_stages",
+    "is_finished",
+    "train_plan",
+    "train_stages",
+]
 
+#: What is kept of a finished stage's checkpoints when the next one has its own.
+KeepCheckpoints: TypeAlias = Literal["all", "last"]
+KEEP_CHECKPOINTS: tuple[KeepCheckpoints, ...] = ("all", "last")
 
-@dataclass(frozen=True, slots=True)
-class StageRun:
-    """One stage of a run, as ``odfreeze stage`` laid it out.
-
-    Attributes:
-      name: Folder name, such as ``01_head``.
-      config: The stage's pipeline.config.
-      model_dir: Where the stage's checkpoints and record go.
-      num_steps: Steps of the stage; the most of them where ``conduct.until`` ends it.
-      conduct: What its config has no field for.
-    """
-
-    name: str
-    config: Path
-    model_dir: Path
-    num_steps: int
-    conduct: Conduct = field(default_factory=Conduct)
-
-    @property
-    def last_checkpoint(self) -> Path:
-        """Prefix of the checkpoint that the stage ends with and the next begins from."""
-        return self.model_dir / f"ckpt-{self.num_steps}"
-
-
-def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
-    """Returns the stages in a directory that ``odfreeze stage`` wrote, in their order.
-
-    Raises:
-      UsageError: If there is none, or two of one number.
-    """
-    directory = Path(stages_dir)
-    found = []
-    if directory.is_dir():
-        for folder in directory.iterdir():
-            number = re.match(r"(\d+)_", folder.name)
-            config = folder / "pipeline.config"
-            if number and config.is_file():
-                steps = PipelineConfig.read(config).num_steps or 0
-                conduct = read_conduct(folder)
-                stage = StageRun(folder.name, config, folder / "model", steps, conduct)
-                found.append((int(number.group(1)), stage))
-    if not found:
-        raise UsageError(
-            f"{directory} holds no stage (a folder such as 01_head with a pipeline.config);"
-            f" write them with: odfreeze stage PLAN --output_dir {directory}"
-        )
-    found.sort(key=lambda pair: (pair[0], pair[1].name))
-    for (one_number, one), (other_number, other) in itertools.pairwise(found):
-        if one_number == other_number:
-            raise UsageError(
-                f"{directory} holds two stages of one number, {one.name} and {other.name};"
-                " remove the one that is not of the plan"
-            )
-    return tuple(stage for _, stage in found)
-
-
-def is_finished(
-    stage: StageRun, frozen_batch_norm: FrozenBatchNorm = "hold", seed: int | None = None
-) -> bool:
-    """Whether a stage's last checkpoint is there, whole, and was verified.
-
-    A checkpoint whose files are cut short, or that was written but not verified yet, does not
-    count: training it again resumes at its end and only verifies. Nor does one of a run with
-    other patterns than the stage's config has now: training it again refuses.
-    """
-    if not _verified(stage):
-        return False
-    config = PipelineConfig.read(stage.config)
-    try:
-        record = read_record(stage.model_dir)
-        if differing_identity(record, config, frozen_batch_norm, seed, stage.conduct):
-            return False
-        with Checkpoint.open(stage.last_checkpoint) as checkpoint:
-            _read_ends(checkpoint)
-            return checkpoint.step == stage.num_steps
-    except (CheckpointError, RecordError):
-        return False
+Watch = Callable[[dict[str, Any]], None]
 
 
 def train_stages(
     stages_dir: str | os.PathLike[str],
     *,
+    from_stage: str | None = None,
+    only_stage: str | None = None,
+    keep_checkpoints: KeepCheckpoints = "all",
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
     seed: int | None = None,
@@ -113,16 +66,22 @@ def train_stages(
     ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
     python: str = sys.executable,
-    watch: Callable[[dict[str, Any]], None] | None = None,
+    watch: Watch | None = None,
     verbose: bool = False,
 ) -> tuple[TrainingResult, ...]:
     """Runs every stage that is not finished, each followed by its verification.
 
     Stops after a stage whose verification fails. The same call again goes on where a run was
-    cut off.
+    cut off. How far it is stands in the directory's ``run.json``.
 
     Args:
       stages_dir: Directory that ``odfreeze stage`` wrote.
+      from_stage: Name or number of the stage to begin with; those before it are not run, but
+        what it starts from must be there.
+      only_stage: Name or number of the one stage to run.
+      keep_checkpoints: ``last`` removes a finished and verified stage's checkpoints when the
+        next one has saved its own, but for the last one, the one that was handed on, and that
+        of a random start; ``all`` removes none.
       checkpoint_every_n: Save every so many steps; the last of a stage is always saved.
       frozen_batch_norm: ``hold`` or ``update``, see :func:`odfreeze.train`.
       seed: Makes every stage repeatable, see :func:`odfreeze.train`.
@@ -137,55 +96,291 @@ def train_stages(
       The results of the stages that were run now, in order.
 
     Raises:
-      UsageError: If the directory holds no stage.
-      TrainingRefusedError: See :func:`odfreeze.train`.
+      UsageError: If the directory holds no stage, or not the one that was named.
+      TrainingRefusedError: If another process runs these stages; if a stage was trained from
+        something else than what the one before hands on now; and see :func:`odfreeze.train`.
       TrainingFailedError: See :func:`odfreeze.train`.
     """
-    notify = watch or (lambda event: None)
-    stages = find_stages(stages_dir)
-    results = []
-    for index, stage in enumerate(stages, start=1):
-        place = {"stage": stage.name, "number": index, "of": len(stages)}
-        if is_finished(stage, frozen_batch_norm, seed):
-            notify({"kind": "skipped", **place})
-            continue
-        notify({"kind": "stage", **place})
-        result = train(
-            stage.config,
-            stage.model_dir,
-            checkpoint_every_n=checkpoint_every_n,
-            frozen_batch_norm=frozen_batch_norm,
-            seed=seed,
-            conduct=stage.conduct,
-            allow=allow,
-            ignore=ignore,
-            flags=flags,
-            python=python,
-            watch=watch,
-            verbose=verbose,
+    find_stages(stages_dir)  # before a lock makes the directory
+    settings = _Settings(
+        from_stage, only_stage, keep_checkpoints, frozen_batch_norm, seed, tuple(allow)
+    )
+    options = {
+        "checkpoint_every_n": checkpoint_every_n,
+        "ignore": ignore,
+        "flags": flags,
+        "python": python,
+        "verbose": verbose,
+    }
+    cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
+    with RunLock(stages_dir, _lock_name(cluster)):
+        return _Run(Path(stages_dir), settings, cluster, options, watch).run()
+
+
+def train_plan(
+    plan: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    from_stage: str | None = None,
+    only_stage: str | None = None,
+    keep_checkpoints: KeepCheckpoints = "last",
+    checkpoint_every_n: int = 1000,
+    frozen_batch_norm: FrozenBatchNorm = "hold",
+    seed: int | None = None,
+    allow: Collection[str] = (),
+    ignore: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    python: str = sys.executable,
+    watch: Watch | None = None,
+    verbose: bool = False,
+) -> tuple[TrainingResult, ...]:
+    """Writes the stages of a plan and runs them; the same call again goes on.
+
+    The plan may have been edited since: a stage that has not begun takes its new config, for
+    one that has a checkpoint that is refused.
+
+    Args:
+      plan: The plan's file.
+      output_dir: The run's directory; made when it is missing.
+      force: Whether to overwrite a stage's config that was edited by hand.
+      from_stage: See :func:`train_stages`, as for all below.
+      only_stage: The one stage to run.
+      keep_checkpoints: What to keep of a stage when the next one has its own.
+      checkpoint_every_n: Save every so many steps.
+      frozen_batch_norm: ``hold`` or ``update``.
+      seed: Makes every stage repeatable.
+      allow: What to go on in spite of.
+      ignore: Findings to go on in spite of.
+      flags: More flags for ``model_main_tf2``.
+      python: The Python of the training environment.
+      watch: Called with each event; ``note`` tells what became of stages that were there.
+      verbose: Whether to repeat the children's logs.
+
+    Returns:
+      The results of the stages that were run now, in order.
+
+    Raises:
+      TrainingRefusedError, OutputError: See :func:`odfreeze.restage.restage` and
+        :func:`train_stages`.
+      PlanError, ConfigError, TextProtoError: See :func:`odfreeze.plan.read_plan`.
+      TrainingFailedError, UsageError: See :func:`train_stages`.
+    """
+    read, directory = read_plan(plan), Path(output_dir)
+    refuse_remote(directory)
+    settings = _Settings(
+        from_stage, only_stage, keep_checkpoints, frozen_batch_norm, seed, tuple(allow)
+    )
+    options = {
+        "checkpoint_every_n": checkpoint_every_n,
+        "ignore": ignore,
+        "flags": flags,
+        "python": python,
+        "verbose": verbose,
+    }
+    cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
+    with RunLock(directory, _lock_name(cluster)):
+        kept = read_run_state(directory) or RunState()
+        written = {one.name: one.config_digest for one in kept.stages}
+        staged = restage(read, directory, written, force=force, allow=allow, ignore=ignore)
+        run = _Run(directory, settings, cluster, options, watch)
+        digests = {one.directory.name: config_digest(one.directory) for one in staged.stages}
+        run.adopt(Path(plan), digests)
+        for one in staged.stages:
+            for finding in one.findings:
+                if finding.severity != "info":
+                    run.notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
+        for text in staged.changes:
+            run.notify({"kind": "note", "text": text})
+        return run.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What was asked for, as far as it is about stages."""
+
+    from_stage: str | None
+    only_stage: str | None
+    keep_checkpoints: KeepCheckpoints
+    frozen_batch_norm: FrozenBatchNorm
+    seed: int | None
+    allow: tuple[str, ...]
+
+
+class _Run:
+    """One sitting of a staged run."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: _Settings,
+        cluster: Cluster,
+        options: Mapping[str, Any],
+        watch: Watch | None,
+    ) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._options = options
+        self._watch = watch
+        self._stages = find_stages(directory)
+        self._due = _due(self._stages, settings.from_stage, settings.only_stage)
+        self._pruned: set[int] = set()
+        kept = read_run_state(directory) or RunState()
+        stages = tuple(stage_state(stage, kept.stage(stage.name)) for stage in self._stages)
+        state = RunState(stages, kept.plan)
+        self._keeper = RunKeeper(directory, state, is_chief=cluster.is_chief)
+
+    def adopt(self, plan: Path, digests: Mapping[str, str | None]) -> None:
+        """Notes which plan the stages are of, and their configs as it wrote them."""
+        stages = tuple(
+            dataclasses.replace(one, config_digest=digests.get(one.name))
+            for one in self._keeper.state.stages
         )
-        results.append(result)
-        summary = describe_verification(result.verification)
-        notify({"kind": "verified", **place, "summary": summary})
-        if not result.verification.ok:
-            break
-    return tuple(results)
+        path = Path(os.path.abspath(plan)).as_posix()  # noqa: PTH100
+        self._keeper.state = RunState(stages, path)
+
+    def notify(self, event: dict[str, Any]) -> None:
+        """Passes an event on."""
+        if self._watch is not None:
+            self._watch(event)
+
+    def run(self) -> tuple[TrainingResult, ...]:
+        """Runs what is due and not finished."""
+        self._keeper.write()
+        finished = [self._is_finished(stage) for stage in self._stages]
+        self._tell_all(finished)
+        for index in range(len(self._stages) - 1):
+            self._prune(index)
+        results = []
+        for index in self._due:
+            stage = self._stages[index]
+            place = {"stage": stage.name, "number": index + 1, "of": len(self._stages)}
+            self._check_start(index)
+            if finished[index]:
+                self.notify({"kind": "skipped", **place})
+                continue
+            self.notify({"kind": "stage", **place})
+            result = self._train(index)
+            results.append(result)
+            summary = describe_verification(result.verification)
+            self.notify({"kind": "verified", **place, "step": result.step, "summary": summary})
+            if not result.verification.ok:
+                break
+        return tuple(results)
+
+    def _train(self, index: int) -> TrainingResult:
+        stage = self._stages[index]
+
+        def watch(event: dict[str, Any]) -> None:
+            self._keeper(event)
+            if event["kind"] == "saved" and index:
+                self._prune(index - 1)
+            self.notify(event)
+
+        self._keeper.begin(stage)
+        try:
+            result = train(
+                stage.config,
+                stage.model_dir,
+                frozen_batch_norm=self._settings.frozen_batch_norm,
+                seed=self._settings.seed,
+                conduct=stage.conduct,
+                allow=self._settings.allow,
+                watch=watch,
+                **self._options,
+            )
+        except OdfreezeError as error:
+            self._keeper.fail(stage, error.message)
+            raise
+        self._keeper.end(stage)
+        return result
+
+    def _is_finished(self, stage: StageRun) -> bool:
+        return is_finished(stage, self._settings.frozen_batch_norm, self._settings.seed)
+
+    def _tell_all(self, finished: Sequence[bool]) -> None:
+        """Tells what there is to do, and how fast such a thing went the last time."""
+        rows = []
+        for index, stage in enumerate(self._stages):
+            known = self._keeper.state.stages[index]
+            rows.append({
+                "stage": stage.name,
+                "num_steps": stage.num_steps,
+                "step": known.step,
+                "is_finished": finished[index],
+                "is_due": index in self._due and not finished[index],
+                "metric": stage.conduct.until.metric if stage.conduct.until else None,
+            })  # fmt: skip
+        timed = [one for one in self._keeper.state.stages if one.steps_per_second]
+        event = {
+            "kind": "run",
+            "stages": rows,
+            "steps_per_second": timed[-1].steps_per_second if timed else None,
+            "seconds_to_first_step": timed[-1].seconds_to_first_step if timed else None,
+        }
+        self._keeper(event)
+        self.notify(event)
+
+    def _check_start(self, index: int) -> None:
+        """Raises where a stage is not, or could not be, trained from what it starts from."""
+        stage, which = self._stages[index], self._called(index)
+        if "used_model_dir" not in self._settings.allow and is_from_its_start(stage) is False:
+            raise TrainingRefusedError(
+                f"{which}, was trained from what {_start_of(stage)} held before that was written"
+                f" anew: remove {stage.model_dir} to train the stage from what is there now"
+                " (--allow_used_model_dir keeps it as it is)"
+            )
+        if index == 0 or index - 1 in self._due or last_step(stage) is not None:
+            return
+        start, flag = _start_of(stage), self._flag()
+        if start is not None and not is_whole(start):
+            raise TrainingRefusedError(
+                f"{which}, starts from {start}, which is not there, or not whole: run the stages"
+                f" before it first ({flag} leaves them out)"
+            )
+        if not self._is_finished(self._stages[index - 1]):
+            text = f"{self._called(index - 1)}, is not finished and verified; {flag} goes on"
+            self.notify({"kind": "note", "text": text})
+
+    def _called(self, index: int) -> str:
+        return f"stage {index + 1} of {len(self._stages)}, {self._stages[index].name}"
+
+    def _flag(self) -> str:
+        return "--from_stage" if self._settings.only_stage is None else "--only_stage"
+
+    def _prune(self, index: int) -> None:
+        """Removes what nothing needs of a finished stage once the next has its own."""
+        if self._settings.keep_checkpoints == "all" or not self._cluster.is_chief:
+            return
+        stage, after = self._stages[index], self._stages[index + 1]
+        if index in self._pruned or not has_checkpoint(after):
+            return
+        if not self._is_finished(stage) or is_from_its_start(after) is False:
+            return
+        self._pruned.add(index)
+        keep = {f"ckpt-{step}" for step in steps_handed_on(stage)}
+        config = PipelineConfig.read(stage.config)
+        if not config.fine_tune_checkpoint or config.fine_tune_checkpoint_type != "full":
+            keep.add("ckpt-0")  # where its random values were is nowhere else
+        prune_checkpoints(stage.model_dir, keep)
 
 
-def _read_ends(checkpoint: Checkpoint) -> None:
-    """Reads the last value in each data file; CheckpointError when a file is cut short."""
-    entries = sorted(checkpoint.entries.values(), key=lambda entry: entry.offset + entry.size)
-    for entry in {entry.shard: entry for entry in entries}.values():
-        if entry.dtype == "string":
-            checkpoint.strings(entry.key)
-        else:
-            for _ in checkpoint.chunks(entry.key):
-                pass
+def _due(
+    stages: Sequence[StageRun], from_stage: str | None, only_stage: str | None
+) -> tuple[int, ...]:
+    """Returns the indexes of the stages that were asked for."""
+    if from_stage is not None and only_stage is not None:
+        raise UsageError("--from_stage and --only_stage do not go together; give one of them")
+    if only_stage is not None:
+        return (choose_stage(stages, only_stage, "--only_stage"),)
+    first = 0 if from_stage is None else choose_stage(stages, from_stage, "--from_stage")
+    return tuple(range(first, len(stages)))
 
 
-def _verified(stage: StageRun) -> bool:
-    path = stage.model_dir / "odfreeze" / "verification.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8")).get("ok") is True
-    except (OSError, ValueError, AttributeError):
-        return False
+def _start_of(stage: StageRun) -> str | None:
+    return PipelineConfig.read(stage.config).fine_tune_checkpoint
+
+
+def _lock_name(cluster: Cluster) -> str:
+    """Returns the lock's name; workers of one run may share its directory."""
+    return LOCK_NAME if cluster.is_chief else f"run.{cluster.task}.lock"

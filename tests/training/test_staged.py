@@ -11,6 +11,7 @@ import pytest
 
 from odfreeze.errors import TrainingFailedError, TrainingRefusedError, UsageError
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.record import index_digest
 from odfreeze.training.staged import StageRun, find_stages, is_finished, train_stages
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import write_detector
@@ -42,7 +43,9 @@ def stages(tmp_path: Path) -> Path:
             fine_tune_checkpoint_type="full",
         )
         config.write(folder / "pipeline.config")
-        write_run(tmp_path / name, folder / "pipeline.config", steps)
+        # The run of the one before is not in its place yet; what it leaves there is known.
+        began = index_digest(tmp_path / "01_head" / "ckpt-10" if steps == 20 else start)
+        write_run(tmp_path / name, folder / "pipeline.config", steps, start_digest=began)
         start = folder / "model" / f"ckpt-{steps}"
     return tmp_path / "stages"
 
@@ -52,7 +55,7 @@ def run(stages: Path, body: str = CHILD, **options):
     events: list[dict] = []
     python = fake_python(stages.parent, body)
     results = train_stages(stages, python=python, watch=events.append, **options)
-    return results, [event for event in events if event["kind"] not in ("start", "done")]
+    return results, [event for event in events if event["kind"] not in ("run", "start", "done")]
 
 
 # --- finding them ---
@@ -117,6 +120,7 @@ def test_each_stage_is_trained_and_verified_in_order(stages: Path) -> None:
         {
             "kind": "verified",
             **first,
+            "step": 10,
             "summary": "verified: 0 of 16 frozen values changed, 0 of 10 held statistics changed,"
             " 5 of 5 trainable values changed",
         },
@@ -124,6 +128,7 @@ def test_each_stage_is_trained_and_verified_in_order(stages: Path) -> None:
         {
             "kind": "verified",
             **second,
+            "step": 20,
             "summary": "verified: 0 of 15 frozen values changed, 0 of 10 held statistics changed,"
             " 6 of 6 trainable values changed",
         },
