@@ -284,6 +284,10 @@ def _say_other(event: dict[str, Any], say: Callable[[str], None]) -> None:
         say(event["text"])
     elif kind == "decided":
         say(event["sentence"])
+    elif kind == "plan":
+        say(f"plan {event['number']} of {event['of']}: {event['name']}")
+    elif kind == "evaluating":
+        say(f"evaluating {event['checkpoint']} of {event['run']}")
     elif kind == "saved":
         say(f"saved {event['checkpoint']}")
     elif kind == "stage":

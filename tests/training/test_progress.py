@@ -132,6 +132,13 @@ def test_a_whole_run_in_plain_lines() -> None:
     ]
 
 
+def test_what_comparing_says() -> None:
+    assert lines(
+        (0, {"kind": "plan", "name": "staged", "number": 1, "of": 3}),
+        (0, {"kind": "evaluating", "run": "runs/staged", "checkpoint": "ckpt-300"}),
+    ) == ["plan 1 of 3: staged", "evaluating ckpt-300 of runs/staged"]
+
+
 def test_a_resumed_run_says_so_and_counts_its_own_speed() -> None:
     start = {"kind": "start", "num_steps": 100, "resume_at": 60}
     assert lines(
