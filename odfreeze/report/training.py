@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from odfreeze.training.launch import TrainingResult
@@ -39,8 +39,10 @@ def render_results(results: Sequence[TrainingResult]) -> str:
     return "\n".join(lines)
 
 
-def render_results_json(results: Sequence[TrainingResult]) -> str:
-    """Returns the results of runs as JSON."""
+def render_results_json(
+    results: Sequence[TrainingResult], stages: Sequence[dict[str, Any]] | None = None
+) -> str:
+    """Returns the results of runs as JSON; with the stages as ``run.json`` has them, if any."""
     runs = [
         {
             "model_dir": str(result.model_dir),
@@ -50,4 +52,5 @@ def render_results_json(results: Sequence[TrainingResult]) -> str:
         }
         for result in results
     ]
-    return json.dumps({"version": 1, "runs": runs}, indent=1)
+    staged = {} if stages is None else {"stages": list(stages)}
+    return json.dumps({"version": 1, "runs": runs, **staged}, indent=1)

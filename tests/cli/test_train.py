@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from odfreeze import stage_runs
 from odfreeze.cli import main
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.run_state import RunState, StageState
 from odfreeze.training import launch, staged
 from odfreeze.training.launch import TrainingResult
 from odfreeze.verify import verify
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs an executable script")
 RUN = ["train", "--pipeline_config_path", "pipeline.config", "--model_dir", "run"]
+DONE = RunState((StageState("01_head", "finished", 40, 40, 75.0, loss=0.5),))
 VERIFIED = (
     "verified: 0 of 3 frozen values changed, 0 of 2 held statistics changed,"
     " 18 of 18 trainable values changed\n"
@@ -57,6 +60,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple]:
     monkeypatch.setattr(launch, "train", noted("train", ended))
     monkeypatch.setattr(launch, "run_stock", noted("run_stock", None))
     monkeypatch.setattr(staged, "train_stages", noted("train_stages", ()))
+    monkeypatch.setattr(staged, "train_plan", noted("train_plan", ()))
+    monkeypatch.setattr(stage_runs, "read_run", lambda directory: DONE)
     return seen
 
 
@@ -167,7 +172,19 @@ def test_what_is_refused_is_status_2_at_its_place(folder: Path, capsys) -> None:
 
 def test_stages_that_are_finished(calls: list, capsys) -> None:
     assert main(["train", "--stages_dir", "stages"]) == 0
-    assert capsys.readouterr() == ("every stage is finished and verified: nothing to do\n", "")
+    assert capsys.readouterr() == (
+        "every stage is finished and verified: nothing to do\n"
+        "\n"
+        "Stage    steps     time        loss    verified\n"
+        "01_head  40 of 40  1 min 15 s  0.5000  yes\n",
+        "",
+    )
+
+
+def test_stages_as_json(calls: list, capsys) -> None:
+    assert main(["train", "--stages_dir", "stages", "--format=json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["runs"], shown["stages"]) == ([], DONE.to_json()["stages"])
 
 
 def test_a_folder_without_stages(folder: Path, capsys) -> None:
@@ -229,11 +246,39 @@ def test_hyphens_are_taken_for_underscores(calls: list) -> None:
     assert calls[0][1:3] == ("a-b.config", "my-run")
 
 
-def test_a_plan_is_run_with_the_same_options(calls: list) -> None:
-    flags = ["--checkpoint_every_n=5", "--use_tpu", "--seed=7"]
-    assert main(["train", "--stages_dir=my-stages", *flags]) == 0
-    options = {**PLAIN, "checkpoint_every_n": 5, "flags": ["--use_tpu=true"], "seed": 7}
+STAGED: dict[str, Any] = {**PLAIN, "from_stage": None, "only_stage": None}
+
+
+def test_stages_are_run_with_the_same_options(calls: list) -> None:
+    flags = ["--checkpoint_every_n=5", "--use_tpu", "--seed=7", "--keep_checkpoints=last"]
+    assert main(["train", "--stages_dir=my-stages", *flags, "--only_stage=head"]) == 0
+    options = {
+        **STAGED,
+        "checkpoint_every_n": 5,
+        "flags": ["--use_tpu=true"],
+        "seed": 7,
+        "only_stage": "head",
+        "keep_checkpoints": "last",
+    }
     assert calls == [("train_stages", "my-stages", options)]
+
+
+def test_a_plan_is_run_with_the_same_options(calls: list) -> None:
+    flags = ["--frozen_batch_norm=update", "--allow_all_frozen", "--ignore=ODF4", "--from_stage=2"]
+    assert main(["train", "--plan=a.plan", "--output_dir=my-run", *flags]) == 0
+    assert main(["train", "--plan=a.plan", "--output_dir=my-run", "--force"]) == 0
+    options = {
+        **STAGED,
+        "force": False,
+        "frozen_batch_norm": "update",
+        "allow": ["all_frozen"],
+        "ignore": ["ODF4"],
+        "from_stage": "2",
+    }
+    assert calls == [
+        ("train_plan", "a.plan", "my-run", options),
+        ("train_plan", "a.plan", "my-run", {**STAGED, "force": True}),
+    ]
 
 
 def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
@@ -250,14 +295,14 @@ def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     (
-        ([], "--pipeline_config_path is missing (or --stages_dir, for a whole plan)"),
+        ([], "--pipeline_config_path is missing (or --plan, for a whole plan)"),
         (
             ["--pipeline_config_path=a"],
-            "--model_dir is missing (or --stages_dir, for a whole plan)",
+            "--model_dir is missing (or --plan, for a whole plan)",
         ),
         (
             ["--pipeline_config_path=a", "--model_dir="],
-            "--model_dir is missing (or --stages_dir, for a whole plan)",
+            "--model_dir is missing (or --plan, for a whole plan)",
         ),
         (
             ["--stages_dir=s", "--pipeline_config_path=a"],
@@ -274,6 +319,35 @@ def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
         (
             ["--stages_dir=s", "--checkpoint_dir=c"],
             "--stages_dir goes without --checkpoint_dir: a stage has its own",
+        ),
+        (
+            ["--plan=p", "--output_dir=o", "--model_dir=m"],
+            "--plan goes without --model_dir: a stage has its own",
+        ),
+        (
+            ["--plan=p", "--stages_dir=s"],
+            "--plan and --stages_dir do not go together: --plan writes the stages itself, to"
+            " --output_dir",
+        ),
+        (
+            ["--plan=p"],
+            "--output_dir is missing: the directory where the plan's stages go",
+        ),
+        (
+            ["--stages_dir=s", "--output_dir=o"],
+            "--output_dir goes with --plan",
+        ),
+        (
+            ["--stages_dir=s", "--force"],
+            "--force goes with --plan",
+        ),
+        (
+            [*RUN[1:], "--from_stage=2"],
+            "--from_stage goes with --plan or --stages_dir",
+        ),
+        (
+            [*RUN[1:], "--keep_checkpoints=all"],
+            "--keep_checkpoints goes with --plan or --stages_dir",
         ),
         (
             ["--model_dri=x"],
@@ -309,7 +383,9 @@ def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
     ),
     ids=(
         "nothing", "no model_dir", "empty model_dir", "stages and config", "stages and model_dir",
-        "stages and steps", "stages and evaluation", "misspelt", "misspelt with hyphens",
+        "stages and steps", "stages and evaluation", "plan and model_dir", "plan and stages",
+        "plan alone", "stages and output", "stages and force", "a config and a stage",
+        "a config and what to keep", "misspelt", "misspelt with hyphens",
         "unknown", "no number", "no truth value", "no value", "abbreviated",
     ),
 )  # fmt: skip
