@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from odfreeze.conduct import Rate
+from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import OdfreezeError, PlanError, UsageError
 from odfreeze.group_names import SIGN, expanded
 from odfreeze.groups import group
@@ -15,7 +15,7 @@ from odfreeze.plan import Plan, Stage
 from odfreeze.rates import expanded_rates
 from odfreeze.variables import Variable
 
-__all__ = ["with_patterns"]
+__all__ = ["with_patterns", "with_plain_rates"]
 
 
 def with_patterns(plan: Plan, base: PipelineConfig) -> Plan:
@@ -33,6 +33,15 @@ def with_patterns(plan: Plan, base: PipelineConfig) -> Plan:
     """
     listed = _Listed(base)
     return replace(plan, stages=tuple(_without_names(stage, listed) for stage in plan.stages))
+
+
+def with_plain_rates(conduct: Conduct, config: PipelineConfig) -> Conduct:
+    """Returns how a run is trained without names of sets; the config's model tells what there is.
+
+    Raises:
+      UsageError: The model has no such set, or cannot be listed.
+    """
+    return replace(conduct, rates=expanded_rates(conduct.rates, _Listed(config).variables))
 
 
 def _without_names(stage: Stage, listed: _Listed) -> Stage:

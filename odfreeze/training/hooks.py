@@ -6,11 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from odfreeze.conduct import Conduct
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.refusal import refuse
+from odfreeze.training.carry import carry_slots
 from odfreeze.training.drift import names_in_checkpoint
 from odfreeze.training.enforce import apply_selection, compare_states, select_live
 from odfreeze.training.loop import RunHooks, RunState
+from odfreeze.training.rates import apply_rates, rate_live
 from odfreeze.training.reach import ReachWatch, keep_unreached
 from odfreeze.training.recording import restored_variables, write_baseline
 from odfreeze.training.regularization import frozen_regularization
@@ -59,14 +62,18 @@ class EnforcingHooks(RunHooks):
             frozen_batch_norm=request.frozen_batch_norm,
             config_holds=self._config.holds_statistic,
         )
-        restored = None
-        if not run.resumed:
-            given = restored_variables(run)
-            restored = [id(one.value) in given for one in enforcement.live]
+        conduct = Conduct.from_json(request.conduct)
+        given = set() if run.resumed else restored_variables(run)
+        restored = None if run.resumed else [id(one.value) in given for one in enforcement.live]
         compare_states(enforcement, request.expected, partial(names_in_checkpoint, self._config))
         refuse(enforcement.selection, restored, request.allow)
+        rated = rate_live(enforcement, conduct.rates, request.expected_scales, request.allow)
         apply_selection(run.model, enforcement)
         settle_slots(run, enforcement)
+        carried = carry_slots(
+            run, enforcement, given, wanted=conduct.carry_optimizer, model_dir=request.model_dir
+        )
+        apply_rates(run.checkpoint.optimizer, enforcement, rated, carried)
         if not enforcement.selection.of("trainable"):
             _train_nothing(run)
         if run.is_chief:
@@ -75,7 +82,7 @@ class EnforcingHooks(RunHooks):
         self._reach = ReachWatch(run.checkpoint.optimizer, enforcement)
         adds = self._config.adds_regularization_loss
         constant = frozen_regularization(run.model, enforcement) if adds else 0.0
-        summary = summarize(enforcement.selection, run.checkpoint.optimizer, constant)
+        summary = summarize(rated, run.checkpoint.optimizer, constant, carried)
         log_selection(summary)
         if run.is_chief:
             write_summary(summary, run)

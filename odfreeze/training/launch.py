@@ -22,6 +22,7 @@ from odfreeze.conduct import Conduct
 from odfreeze.curves import CurvesWriter
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.plan_patterns import with_plain_rates
 from odfreeze.record import record_path
 from odfreeze.selection import FrozenBatchNorm
 from odfreeze.training.cluster import read_cluster, refuse_taken_port
@@ -131,11 +132,12 @@ def train(
         frozen_batch_norm=frozen_batch_norm,
         is_enforced=True,
     )
+    conduct = with_plain_rates(conduct, pipeline)
     findings = check_run(pipeline, run_flags, ignore)
     checked = precheck(
         pipeline, model_dir, num_train_steps, frozen_batch_norm, allow, seed, conduct
     )
-    for finding in findings:
+    for finding in (*findings, *checked.findings):
         notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
     directory = Path(model_dir)
     kept = directory / "odfreeze" / "verification.json"
@@ -150,6 +152,7 @@ def train(
             frozen_batch_norm=frozen_batch_norm,
             allow=tuple(allow),
             expected=checked.expected,
+            expected_scales=checked.expected_scales,
             flags=(
                 f"--pipeline_config_path={os.fspath(config)}",
                 f"--model_dir={os.fspath(model_dir)}",

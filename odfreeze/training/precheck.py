@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from odfreeze.check.gate import refuse_errors
 from odfreeze.check.selection.moving_names import classes_named
 from odfreeze.check.subject import RunFlags
 from odfreeze.checkpoint import Checkpoint, named_in_state
-from odfreeze.conduct import Conduct
+from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import (
     CheckpointNotFoundError,
     RemotePathError,
@@ -24,8 +24,8 @@ from odfreeze.keras_names import numbers_of
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.record import differing_identity, read_record, record_path
-from odfreeze.refusal import check_allowances, refuse
-from odfreeze.selection import FrozenBatchNorm, Selection
+from odfreeze.refusal import check_allowances, refuse, refuse_rates
+from odfreeze.selection import FrozenBatchNorm, Pattern, Selection
 
 __all__ = [
     "Precheck",
@@ -34,6 +34,9 @@ __all__ = [
     "local_directory",
     "precheck",
 ]
+
+#: Findings of rates, which nothing else tells of: a config has none.
+_OF_RATES = ("ODF225", "ODF226")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,15 @@ class Precheck:
       num_steps: Steps at which it ends.
       step: Steps that were taken already, or None for a new run.
       expected: State by object path, as previewed; empty where no checkpoint could tell.
+      expected_scales: Share of the learning rate by object path, likewise.
+      findings: What is likely not meant of the rates.
     """
 
     num_steps: int
     step: int | None
     expected: dict[str, str] = field(default_factory=dict)
+    expected_scales: dict[str, float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def steps_left(self) -> int:
@@ -91,7 +98,17 @@ def precheck(
     if step is not None and "used_model_dir" not in allow:
         identity = (frozen_batch_norm, seed, conduct)
         _refuse_other_run(config, directory, identity, step, num_steps)
-    return Precheck(num_steps, step, _expected(config, step, frozen_batch_norm, allow))
+    seen = _previewed(config, step, frozen_batch_norm, conduct.rates, allow)
+    if seen is None:
+        return Precheck(num_steps, step)
+    paths = [variable.object_path for variable in seen.selection.variables]
+    return Precheck(
+        num_steps,
+        step,
+        expected=dict(zip(paths, seen.selection.states, strict=True)),
+        expected_scales=dict(zip(paths, seen.scales(), strict=True)) if conduct.rates else {},
+        findings=tuple(one for one in seen.findings if one.code in _OF_RATES),
+    )
 
 
 def check_run(
@@ -206,13 +223,14 @@ def _shown(value: object) -> str:
     return repr(list(value) if isinstance(value, tuple) else value)
 
 
-def _expected(
+def _previewed(
     config: PipelineConfig,
     step: int | None,
     frozen_batch_norm: FrozenBatchNorm,
+    rates: Sequence[Rate],
     allow: Collection[str],
-) -> dict[str, str]:
-    """Previews the run and returns its states by object path, {} where nothing can tell."""
+) -> Preview | None:
+    """Returns the run's preview, None where nothing can tell; raises for what is refused."""
     patterns = config.patterns()
     if not config.fine_tune_checkpoint:
         if patterns and step is None and "random_frozen" not in allow:
@@ -222,29 +240,36 @@ def _expected(
                 " (--allow_random_frozen goes on all the same)",
                 place=patterns[0].place,
             )
-        return {}
+        return None
     try:
-        seen = preview(config, frozen_batch_norm=frozen_batch_norm)
+        seen = preview(config, frozen_batch_norm=frozen_batch_norm, rates=rates)
     except RemotePathError:
-        return {}  # only TensorFlow reads it; the child judges the live model all the same
+        return None  # only TensorFlow reads it; the child judges the live model all the same
     except CheckpointNotFoundError:
         if step is not None:
-            return {}  # a resumed run does not need where it came from any more
+            return None  # a resumed run does not need where it came from any more
         raise
     if not _can_tell(seen):
-        return {}
+        return None
     chosen = seen.selection
-    if not _waits_for_live_names(chosen):
+    if not _waits_for_live_names(chosen, chosen.patterns, chosen.match_counts()):
         refuse(chosen, seen.restored if step is None else None, allow)
-    return {v.object_path: s for v, s in zip(chosen.variables, chosen.states, strict=True)}
+    rated = seen.rated
+    if rated is not None:
+        of_rates = [Pattern("rate", one.pattern) for one in rated.rates]
+        if not _waits_for_live_names(chosen, of_rates, rated.matches()):
+            refuse_rates(rated, allow)
+    return seen
 
 
-def _waits_for_live_names(chosen: Selection) -> bool:
+def _waits_for_live_names(
+    chosen: Selection, patterns: Iterable[Pattern], counts: Iterable[int]
+) -> bool:
     """Whether all patterns that match nothing are for names that Keras made up.
 
     The live model's numbers may be others than the checkpoint's: the child knows both sides.
     """
-    unmatched = [p for p, n in zip(chosen.patterns, chosen.match_counts(), strict=True) if not n]
+    unmatched = [p for p, n in zip(patterns, counts, strict=True) if not n]
     numbers = numbers_of(chosen.variables) if unmatched else {}
     return bool(unmatched) and all(
         not pattern.by_path and classes_named(pattern.text, numbers) for pattern in unmatched

@@ -27,6 +27,7 @@ class TrainingRequest:
       frozen_batch_norm: ``hold`` or ``update``.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` that were given.
       expected: State by object path from the preview; empty when there was none.
+      expected_scales: Share of the learning rate by object path, likewise.
       flags: The flags of ``model_main_tf2``, as they were given.
       seed: What makes the run repeatable, or None, see :mod:`odfreeze.training.determinism`.
       conduct: What the config has no field for, as `Conduct.to_json` gives it.
@@ -40,6 +41,7 @@ class TrainingRequest:
     expected: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     seed: int | None = None
+    expected_scales: dict[str, float] = field(default_factory=dict)
     conduct: dict[str, Any] = field(default_factory=lambda: Conduct().to_json())
 
     def write(self, path: Path) -> None:

@@ -40,6 +40,8 @@ class RunFacts:
         self._first: tuple[float, int] | None = None
         self._last: tuple[float, int] | None = None
         self._selection: dict[str, Any] = {}
+        self._rates: list[dict[str, Any]] = []
+        self._carried: dict[str, Any] | None = None
         self._scalars: dict[str, float] = {}
         self._memory: int | None = None
 
@@ -47,8 +49,10 @@ class RunFacts:
         """Takes one event of the run."""
         kind = event["kind"]
         if kind == "selection":
-            left_out = ("kind", "resumed_at")
+            left_out = ("kind", "resumed_at", "rates", "carried")
             self._selection = {key: value for key, value in event.items() if key not in left_out}
+            self._rates = event.get("rates", [])
+            self._carried = event.get("carried")
             self._resumed_at = event.get("resumed_at") or 0
         elif kind in ("step", "block"):
             self._mark(event["step"])
@@ -74,6 +78,8 @@ class RunFacts:
             "peak_memory_bytes": self._memory,
             "scalars": self._scalars,
             "selection": self._selection,
+            "rates": self._rates,
+            "carried": self._carried,
         }
 
     def _mark(self, step: int) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.groups import Part, group
-from odfreeze.selection import STATES, Selection
+from odfreeze.rates import RatedSelection
+from odfreeze.selection import STATES
+from odfreeze.training.updates import inner_optimizer
 
 if TYPE_CHECKING:
+    from odfreeze.training.carry import Carried
     from odfreeze.training.loop import RunState
 
 __all__ = ["log_selection", "optimizer_slots", "summarize", "write_summary"]
@@ -17,52 +20,63 @@ _FROM_THE_IMAGE: tuple[Part, ...] = ("backbone", "neck", "head", "other")
 
 
 def summarize(
-    selection: Selection, optimizer: Any, frozen_regularization: float = 0.0
+    rated: RatedSelection,
+    optimizer: Any,
+    frozen_regularization: float = 0.0,
+    carried: Carried | None = None,
 ) -> dict[str, Any]:
     """Returns the numbers of a selection, as plain values for an event and for JSON.
 
     Args:
-      selection: Of a live model.
+      rated: Of a live model, with the shares of the learning rate.
       optimizer: The Keras optimizer that trains it.
       frozen_regularization: What frozen weights add to the loss, always the same.
+      carried: The slots that the optimizer begins with; None where it begins anew.
 
     Returns:
       ``totals`` by state, ``groups`` from the image to the heads with the number of variables
-      in each state and the parameters, ``optimizer``: its slots for one variable, their
-      bytes for all that learn, and the bytes of those that frozen variables do not get, and
-      ``frozen_regularization``.
+      in each state, the parameters and the distinct shares of the learning rate,
+      ``optimizer``: its slots for one variable, their bytes for all that learn, and the bytes
+      of those that frozen variables do not get, ``frozen_regularization``, ``rates`` with how
+      many variables each reaches, and ``carried``.
     """
-    totals = selection.totals()
+    totals = rated.selection.totals()
     slots = optimizer_slots(optimizer)
     return {
         "totals": {
             state: {"variables": t.variables, "parameters": t.parameters, "bytes": t.bytes}
             for state, t in totals.items()
         },
-        "groups": _groups(selection),
+        "groups": _groups(rated),
         "optimizer": {
-            "name": type(_inner(optimizer)).__name__,
+            "name": type(inner_optimizer(optimizer)).__name__,
             "slots": slots,
             "bytes": slots * totals["trainable"].bytes,
             "saved_bytes": slots * totals["frozen"].bytes,
         },
         "frozen_regularization": frozen_regularization,
+        "rates": rated.to_json(),
+        "carried": None if carried is None else carried.to_json(),
     }
 
 
-def _groups(selection: Selection) -> list[dict[str, Any]]:
-    grouped = group(selection.variables)
-    states = {
-        v.object_path: state for v, state in zip(selection.variables, selection.states, strict=True)
-    }
+def _groups(rated: RatedSelection) -> list[dict[str, Any]]:
+    variables = rated.selection.variables
+    grouped = group(variables)
+    rows_of = zip(variables, rated.selection.states, rated.scales, strict=True)
+    decided = {v.object_path: (state, scale) for v, state, scale in rows_of}
     rows = []
     for one in [one for part in _FROM_THE_IMAGE for one in grouped.in_part(part)]:
         row: dict[str, Any] = {"name": one.name, "part": one.part, **dict.fromkeys(STATES, 0)}
         row["parameters"], row["trainable_parameters"] = one.parameters, 0
+        found = set()
         for variable in one.variables:
-            state = states[variable.object_path]
+            state, scale = decided[variable.object_path]
             row[state] += 1
-            row["trainable_parameters"] += variable.parameters * (state == "trainable")
+            if state == "trainable":
+                row["trainable_parameters"] += variable.parameters
+                found.add(scale)
+        row["rate_scales"] = sorted(found)
         rows.append(row)
     return rows
 
@@ -74,7 +88,7 @@ def optimizer_slots(optimizer: Any) -> int:
     ``build_optimizers_tf_v2``): momentum 1, RMSProp 1 and with momentum 2, Adam 2. A moving
     average of the weights is not counted: that is of the model, not of how it learns.
     """
-    inner = _inner(optimizer)
+    inner = inner_optimizer(optimizer)
     momentum = bool(getattr(inner, "_momentum", getattr(inner, "momentum", 0)))
     kind = type(inner).__name__
     if kind == "RMSprop":
@@ -82,11 +96,6 @@ def optimizer_slots(optimizer: Any) -> int:
     if kind == "Adam":
         return 2 + bool(getattr(inner, "amsgrad", False))
     return int(momentum)
-
-
-def _inner(optimizer: Any) -> Any:
-    """Returns the optimizer inside one that averages the weights (ema_optimizer.py)."""
-    return getattr(optimizer, "_optimizer", optimizer)
 
 
 def log_selection(summary: dict[str, Any]) -> None:

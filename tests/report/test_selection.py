@@ -50,6 +50,59 @@ def test_the_log_has_a_line_a_group_and_what_is_saved() -> None:
     ]
 
 
+RATED = {
+    **SUMMARY,
+    "groups": [
+        {**one, "rate_scales": scales}
+        for one, scales in zip(SUMMARY["groups"], ([], [0.1], [0.5, 1.0]), strict=True)
+    ],
+    "rates": [
+        {"pattern": "^fpn/", "scale": 0.1, "variables": 3},
+        {"pattern": "^box/bias$", "scale": 0.5, "variables": 1},
+    ],
+}
+
+
+def test_rates_have_a_column_and_a_line_each() -> None:
+    lines = selection_lines(RATED)
+    assert lines[:7] == [
+        "            trainable  frozen  updating  held  parameters  of these learn         rate",
+        "backbone/1          0     178         0   112   2,257,984               0",
+        "neck/fpn            3       0         4     0       1,000           1,000          0.1",
+        "head/box           20       0         0     0      40,000          40,000       0.5, 1",
+        "all                23     178         4   112   2,298,984          41,000  0.1, 0.5, 1",
+        "0.1 of the learning rate for 3 variables: ^fpn/",
+        "0.5 of the learning rate for 1 variable: ^box/bias$",
+    ]
+    assert lines[7:] == selection_lines(SUMMARY)[5:]
+
+
+CARRIED = {"checkpoint": "a/ckpt-1", "variables": 2, "slots": 1234, "note": ""}
+
+
+@pytest.mark.parametrize(
+    ("carried", "line"),
+    [
+        (CARRIED, "the optimizer goes on with 1,234 slots of 2 variables of a/ckpt-1"),
+        (
+            {**CARRIED, "note": "1 begins anew"},
+            "the optimizer goes on with 1,234 slots of 2 variables of a/ckpt-1; 1 begins anew",
+        ),
+        (
+            {**CARRIED, "variables": 0, "slots": 0, "note": "it holds none"},
+            "nothing was carried over into the optimizer: it holds none (a/ckpt-1)",
+        ),
+        (
+            {"checkpoint": None, "variables": 0, "slots": 0, "note": "no checkpoint"},
+            "nothing was carried over into the optimizer: no checkpoint",
+        ),
+    ],
+    ids=("all", "not all", "nothing", "from nowhere"),
+)
+def test_what_was_carried_over_has_a_line(carried: dict[str, Any], line: str) -> None:
+    assert selection_lines({**SUMMARY, "carried": carried})[-2] == line
+
+
 def test_tensorboard_has_the_same_as_a_table() -> None:
     assert selection_markdown(SUMMARY) == (
         "|  | trainable | frozen | updating | held | parameters | of these learn |\n"

@@ -97,6 +97,7 @@ def test_the_child_is_told_what_was_decided(config: Path) -> None:
             "--use_tpu=true",
         ],
         "seed": 5,
+        "expected_scales": {},
         "conduct": Conduct().to_json(),
     }
 
@@ -418,6 +419,7 @@ def test_stock_runs_with_its_flags_and_nothing_enforced(config: Path) -> None:
             f"--pipeline_config_path={config}", f"--model_dir={run}", "--checkpoint_dir=x",
         ],
         "seed": 3,
+        "expected_scales": {},
         "conduct": Conduct().to_json(),
     }  # fmt: skip
 

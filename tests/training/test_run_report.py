@@ -37,7 +37,10 @@ def step(number: int) -> dict[str, Any]:
     return {"kind": "step", "step": number}
 
 
-SELECTION = {"kind": "selection", "resumed_at": None, "totals": {"frozen": 1}, "groups": []}
+SELECTION = {
+    "kind": "selection", "resumed_at": None, "totals": {"frozen": 1}, "groups": [],
+    "rates": [{"pattern": "a", "scale": 0.1, "variables": 2}], "carried": None,
+}  # fmt: skip
 RUN = (
     (0.0, {"kind": "start", "num_steps": 100, "resume_at": None}),
     (5.0, SELECTION),
@@ -61,6 +64,8 @@ def test_the_facts_of_a_run() -> None:
         "peak_memory_bytes": 1 << 30,
         "scalars": {"Loss/total_loss": 0.5},
         "selection": {"totals": {"frozen": 1}, "groups": []},
+        "rates": [{"pattern": "a", "scale": 0.1, "variables": 2}],
+        "carried": None,
     }
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", time) for time in times)
 
@@ -98,8 +103,8 @@ def test_a_report_holds_the_run_and_its_verification(run: Path) -> None:
     assert list(report) == [
         "version", "config", "model_dir", "num_steps", "step", "frozen_batch_norm", "started",
         "ended", "started_at_step", "seconds", "seconds_to_first_step", "steps_per_second",
-        "peak_memory_bytes", "scalars", "selection", "measures", "versions", "checkpoints",
-        "movement", "verification",
+        "peak_memory_bytes", "scalars", "selection", "rates", "carried", "measures", "versions",
+        "checkpoints", "movement", "verification",
     ]  # fmt: skip
     assert (report["version"], report["num_steps"], report["step"]) == (1, 10, 10)
     assert (report["measures"], report["versions"]) == (["a"], {"python": "3.10"})

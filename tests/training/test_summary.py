@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from odfreeze.conduct import Rate
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.selection import select
+from odfreeze.rates import rate_selection
+from odfreeze.selection import Pattern, select
+from odfreeze.training.carry import Carried
 from odfreeze.training.summary import optimizer_slots, summarize
 from tests.support.tiny_detector import variables
 
@@ -24,7 +27,7 @@ class Momentum:
 def test_each_group_tells_what_learns_of_it() -> None:
     config = PipelineConfig.parse(b'train_config { freeze_variables: "^Conv1|^bn_Conv1" }')
     selection = select(variables(), config.patterns())
-    summary = summarize(selection, Momentum(), 0.5)
+    summary = summarize(rate_selection(selection, ()), Momentum(), 0.5)
     totals = selection.totals()
     for state in ("trainable", "frozen", "updating", "held"):
         assert sum(row[state] for row in summary["groups"]) == totals[state].variables
@@ -43,6 +46,23 @@ def test_each_group_tells_what_learns_of_it() -> None:
         "saved_bytes": totals["frozen"].bytes,
     }
     assert summary["frozen_regularization"] == 0.5
+    assert (summary["rates"], summary["carried"]) == ([], None)
+
+
+def test_each_group_tells_the_rates_of_what_learns_of_it() -> None:
+    selection = select(variables(), [Pattern("freeze_variables", "^Conv1")])
+    rates = [Rate("^Conv1|^bn_Conv1", 0.1), Rate("BoxHead", 2.0)]
+    carried = Carried("a/ckpt-1", 2, 4, {"b": 1})
+    summary = summarize(rate_selection(selection, rates), Momentum(), carried=carried)
+    found = {row["name"]: row["rate_scales"] for row in summary["groups"]}
+    assert found["backbone/1"] == [0.1]
+    assert found["head/box"] == [2.0]
+    assert found["head"] == [1.0]
+    assert summary["rates"] == [
+        {"pattern": "^Conv1|^bn_Conv1", "scale": 0.1, "variables": 2},
+        {"pattern": "BoxHead", "scale": 2.0, "variables": 2},
+    ]
+    assert summary["carried"] == {"checkpoint": "a/ckpt-1", "variables": 2, "slots": 4, "note": ""}
 
 
 @pytest.mark.train
