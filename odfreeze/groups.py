@@ -45,8 +45,8 @@ class Group:
         predicts: ``center``, ``box``, ``offset``, ``class``, ``mask``, ``keypoint``, …, or
         ``tower`` for layers that boxes and classes share, ``region`` for the second stage's dense
         layers, ``proposal`` for the first stage, ``attention`` for that to a context. Of a neck
-        ``fpn``, ``bifpn``, ``upsampling``, ``coarse`` for levels beyond the backbone's, or
-        ``feature_maps``. "" where nothing tells.
+        ``fpn``, ``bifpn``, ``upsampling`` where nothing is added on the way up, ``coarse`` for
+        levels beyond the backbone's, or ``feature_maps``. "" where nothing tells.
       block: Number of the block, 1 being next to the image; 0 outside of a backbone.
       variables: What is in it, moving statistics among it, in order.
     """
@@ -126,6 +126,8 @@ def group(variables: Sequence[Variable]) -> Groups:
         elif place == _REGION:
             place = ("head", "region") if pyramid else ("backbone", "")
         places[layer] = place
+    for layer in _lateral(variables, places):
+        places[layer] = ("neck", "fpn")
     backbone = {
         layer: [variables[i] for i in members]
         for layer, members in layers.items()
@@ -142,6 +144,20 @@ def group(variables: Sequence[Variable]) -> Groups:
     if not any(part != "other" for part, _, _ in members_of):
         notes = (*notes, "nothing here hangs where the OD API puts the parts of a detector")
     return _grouped(variables, members_of, notes)
+
+
+def _lateral(
+    variables: Sequence[Variable], places: Mapping[str, tuple[Part, str]]
+) -> tuple[str, ...]:
+    """Returns the layers of an upsampling neck that is an FPN, none where it is not.
+
+    A CenterNet's attribute is the same for both (models/center_net_resnet_v1_fpn_… and
+    center_net_resnet_feature_extractor.py); but where each step of a plain one is a convolution
+    with its norm, an FPN has lateral convolutions without one.
+    """
+    neck = dict.fromkeys(layer for layer, place in places.items() if place == ("neck", _UPSAMPLING))
+    norms = {v.layer for v in variables if v.statistic and v.layer in neck}
+    return tuple(neck) if len(neck) > 2 * len(norms) else ()
 
 
 def _grouped(
@@ -168,9 +184,10 @@ def _grouped(
     )
 
 
+_UPSAMPLING = "upsampling"
 _KINDS = (
     "center", "box", "offset", "class", "mask", "keypoint", "tower", "region", "proposal",
-    "attention", "fpn", "bifpn", "upsampling", "coarse", "feature_maps",
+    "attention", "fpn", "bifpn", _UPSAMPLING, "coarse", "feature_maps",
 )  # fmt: skip
 
 
@@ -188,14 +205,14 @@ _PLACES: tuple[tuple[str, Part, str], ...] = (
     ("_feature_extractor/_efficientnet/", "backbone", ""),
     ("_feature_extractor/_base_model/", "backbone", ""),
     ("_feature_extractor/_network/layer_with_weights-0/", "backbone", ""),
-    ("_feature_extractor/_network/layer_with_weights-", "neck", "upsampling"),
+    ("_feature_extractor/_network/layer_with_weights-", "neck", _UPSAMPLING),
     ("_feature_extractor/_network/", "backbone", ""),
     ("_feature_extractor/_bifpn_stage/", "neck", "bifpn"),
     ("_feature_extractor/_fpn_features_generator/", "neck", "fpn"),
     ("_feature_extractor/_coarse_feature_layers/", "neck", "coarse"),
     ("_feature_extractor/_feature_map_generator/", "neck", "feature_maps"),
     ("_feature_extractor/feature_map_generator/", "neck", "feature_maps"),
-    ("_feature_extractor/_feature_extractor_model/", "neck", "upsampling"),
+    ("_feature_extractor/_feature_extractor_model/", "neck", _UPSAMPLING),
     ("_feature_extractor/", "neck", ""),
     (_PROPOSAL + "fpn_features_generator/", "neck", "fpn"),
     (_PROPOSAL + "coarse_feature_layers/", "neck", "coarse"),

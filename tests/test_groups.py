@@ -1,4 +1,25 @@
-"""Each variable in the head, the neck or a block of the backbone."""
+"""Each variable in the head, the neck or a block of the backbone.
+
+The lists in tests/golden/groups were reviewed family by family, against object_detection 2.8 and
+the networks as they were published:
+
+- SSD MobileNet V1, V2: six levels, so six pairs of heads; levels that models/feature_map_generators
+  adds behind the backbone are a neck. V1 ends with its 13th pair, V2 with ``Conv_1``.
+- SSD … FPN, FPNLite, ResNet: as many lateral layers as levels are taken from the backbone (3) and
+  one smoothing layer less; ``bottom_up_`` are two coarser levels. A tower is of boxes and classes
+  where ``share_prediction_tower`` is set, else of one of them, with norms for each of five levels.
+- EfficientDet: the stacks of EfficientNet; ``top_conv2d`` and ``logits`` are its classifier's end,
+  from which the detector takes nothing, so that they have no gradient.
+- Faster R-CNN, Mask R-CNN, R-FCN, Context R-CNN: ``conv5`` (of Inception-ResNet ``mixed_7a`` and
+  what follows) runs on the proposals only, but is the backbone's end; with an FPN it belongs to
+  the first stage, and the second has two dense layers of its own, ``region``. The RPN is a head,
+  and so is the attention to a context.
+- CenterNet: a ResNet V2's, as ResNet 18 and 34, begin each block with its norm and end with
+  ``post_bn``. A neck of transposed convolutions is ``upsampling``, one with lateral layers ``fpn``.
+- CenterNet Hourglass, DeepMAC: no neck; a decoder comes behind all that is inside of it, with the
+  convolution on its output; what joins two hourglasses is a block of its own. Each hourglass of
+  the 104 has heads. DeepMAC's mask network is a head that is larger than the others together.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +47,66 @@ def test_the_groups_of_a_family_are_those_of_its_reviewed_list(family: str) -> N
     groups = group(variables_of(family))
     shown = plain(group_lines(groups, group_patterns(groups), glyphs=UNICODE))
     assert shown == (GOLDEN / f"{family}.txt").read_text(encoding="utf-8")
+
+
+RESNET_50 = {"conv1": 1, "conv2": 10, "conv3": 13, "conv4": 19, "conv5": 10}
+RESNET_101 = {**RESNET_50, "conv4": 70}
+MOBILENET_V1 = {"conv1": 1, **{f"conv_{n}": 2 for n in range(1, 14)}}
+MOBILENET_V2 = {
+    "Conv1": 1, "expanded_conv": 2, **{f"block_{n}": 3 for n in range(1, 17)}, "Conv_1": 1,
+}  # fmt: skip
+#: Where a decoder gives fewer channels its shortcut is a convolution; the last one's output has one.
+_HOURGLASS_104 = {
+    **{f"encoder_{n}": 9 for n in range(1, 6)}, "inner": 8,
+    "decoder_5": 5, "decoder_4": 4, "decoder_3": 4, "decoder_2": 5, "decoder_1": 5,
+}  # fmt: skip
+HOURGLASS_104 = {
+    "stem": 4,
+    **{f"hourglass_1/{name}": count for name, count in _HOURGLASS_104.items()},
+    "between_1_and_2": 4,
+    **{f"hourglass_2/{name}": count for name, count in _HOURGLASS_104.items()},
+}
+HOURGLASS_10 = {
+    "stem": 4, "hourglass_1/encoder_1": 5, "hourglass_1/inner": 2, "hourglass_1/decoder_1": 3,
+}  # fmt: skip
+#: Convolutions of each block, from the image on; those on a shortcut count.
+NETWORKS = {
+    "centernet_hourglass10": HOURGLASS_10,
+    "centernet_hourglass104_keypoints": HOURGLASS_104,
+    "centernet_mobilenet_v2": MOBILENET_V2,
+    "centernet_mobilenet_v2_fpn": MOBILENET_V2,
+    "centernet_resnet101_v2": RESNET_101,
+    "centernet_resnet18_fpn": {"conv1": 1, "conv2": 5, "conv3": 5, "conv4": 5, "conv5": 5},
+    "centernet_resnet50_v1_fpn_keypoints": RESNET_50,
+    "context_rcnn_resnet101": RESNET_101,
+    "deepmac": HOURGLASS_104,
+    "deepmac_resnet4": HOURGLASS_10,
+    "efficientdet_d0": {
+        "stem": 1, "stack_0": 4, "stack_1": 10, "stack_2": 10, "stack_3": 15, "stack_4": 15,
+        "stack_5": 20, "stack_6": 5, "top": 2,
+    },
+    "faster_rcnn_resnet50": RESNET_50,
+    "faster_rcnn_resnet50_fpn": RESNET_50,
+    "mask_rcnn_inception_resnet_v2": {
+        "stem": 12, "block35": 10 * 7, "mixed_6a": 4, "block17": 20 * 5, "mixed_7a": 7,
+        "block8": 10 * 5, "conv_7b": 1,
+    },
+    "mask_rcnn_resnet50": RESNET_50,
+    "rfcn_resnet50": RESNET_50,
+    "ssd_mobilenet_v1": MOBILENET_V1,
+    "ssd_mobilenet_v1_fpn": MOBILENET_V1,
+    "ssd_mobilenet_v2": MOBILENET_V2,
+    "ssd_mobilenet_v2_fpnlite": MOBILENET_V2,
+    "ssd_resnet50_v1_fpn": RESNET_50,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blocks_come_in_order_with_the_convolutions_of_the_network(family: str) -> None:
+    """An attention of EfficientNet's is two convolutions, its logits are one."""
+    blocks = group(variables_of(family)).blocks
+    kernels = {one.kind: sum(len(v.shape) > 1 for v in one.variables) for one in blocks}
+    assert list(kernels.items()) == list(NETWORKS[family].items())
 
 
 def test_every_reviewed_list_is_of_a_family() -> None:
