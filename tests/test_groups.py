@@ -55,7 +55,7 @@ MOBILENET_V1 = {"conv1": 1, **{f"conv_{n}": 2 for n in range(1, 14)}}
 MOBILENET_V2 = {
     "Conv1": 1, "expanded_conv": 2, **{f"block_{n}": 3 for n in range(1, 17)}, "Conv_1": 1,
 }  # fmt: skip
-#: Where a decoder gives fewer channels its shortcut is a convolution; the last one's output has one.
+#: A decoder that gives fewer channels has a convolution on a shortcut, the last one on its output.
 _HOURGLASS_104 = {
     **{f"encoder_{n}": 9 for n in range(1, 6)}, "inner": 8,
     "decoder_5": 5, "decoder_4": 4, "decoder_3": 4, "decoder_2": 5, "decoder_1": 5,
