@@ -23,7 +23,7 @@ from odfreeze.errors import (
 from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
-from odfreeze.refusal import refuse
+from odfreeze.refusal import refuse, refuse_rates
 from odfreeze.restore import MODEL_ROOT
 from odfreeze.selection import Selection
 from odfreeze.textproto import last
@@ -105,7 +105,8 @@ def _judged(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> 
         return replace(one, findings=_unchecked(base, "it sets no checkpoint", is_first))
     config = PipelineConfig.parse(one.data, str(one.config_path))
     try:
-        seen = preview(config, checkpoint=base.fine_tune_checkpoint)
+        rates = one.stage.conduct.rates
+        seen = preview(config, checkpoint=base.fine_tune_checkpoint, rates=rates)
     except PatternError as error:  # its place is in a config that is not there yet
         places = {pattern.text: pattern.place for pattern in one.stage.patterns()}
         error.place = places.get(error.pattern) or error.place
@@ -118,12 +119,14 @@ def _judged(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> 
     selection = _with_plan_places(seen.selection, one.stage)
     try:
         refuse(selection, seen.restored if is_first else None, allow)
+        if seen.rated is not None:
+            refuse_rates(seen.rated, allow)
     except TrainingRefusedError as refused:
         place = refused.place or one.stage.places.get("name")
         raise TrainingRefusedError(f"stage {one.name!r}: {refused.message}", place=place) from None
     if not is_first:  # what the base checkpoint restores says nothing of a later stage
         findings = tuple(finding for finding in findings if finding.code < "ODF3")
-    return replace(one, selection=selection, findings=findings)
+    return replace(one, selection=selection, rated=seen.rated, findings=findings)
 
 
 def _refuse_frozen_noise(one: StagedConfig, base: PipelineConfig, allow: Collection[str]) -> None:

@@ -26,6 +26,7 @@ from odfreeze.findings import Finding
 from odfreeze.judgement import judge_stages
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import Plan, Stage, check_plan, read_plan
+from odfreeze.rates import RatedSelection
 from odfreeze.schedule import Schedule, changes, read_schedule, refit
 from odfreeze.selection import Selection
 
@@ -61,6 +62,7 @@ class StagedConfig:
       schedule: Its learning rate schedule.
       selection: What its patterns decide for the variables of the base checkpoint; None when
         that could not tell.
+      rated: The same with the stage's shares of the learning rate; None without any.
       findings: What its preview has to say; places in the plan or in its config.
       is_written: Whether this call wrote its files; False where it was there already, and before
         writing.
@@ -75,6 +77,7 @@ class StagedConfig:
     batch_size: int
     schedule: Schedule
     selection: Selection | None = None
+    rated: RatedSelection | None = None
     findings: tuple[Finding, ...] = ()
     is_written: bool = False
 

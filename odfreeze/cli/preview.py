@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["add_arguments", "add_model_source", "run"]
+if TYPE_CHECKING:
+    from odfreeze.conduct import Rate
 
+__all__ = ["add_arguments", "add_model_source", "add_rates", "run"]
 
 _PAGE_WIDTH = 100
 
@@ -28,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--update_trainable_variables", action="append", metavar="PATTERN", help="likewise"
     )
+    add_rates(parser)
     parser.add_argument(
         "--frozen_batch_norm", choices=("hold", "update"), default="hold",
         help="whether the statistics of a frozen batch norm layer stand still (default: hold)",
@@ -50,6 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto",
         help="auto: on a terminal, unless NO_COLOR is set (default)",
+    )  # fmt: skip
+
+
+def add_rates(parser: argparse.ArgumentParser) -> None:
+    """Adds what gives parts of the model a share of the learning rate."""
+    parser.add_argument(
+        "--rate", action="append", default=[], metavar="PATTERN=SCALE", dest="rates",
+        help="the share of the learning rate that a part takes, such as @backbone=0.1; several "
+        "times for several, of which the last that matches counts",
     )  # fmt: skip
 
 
@@ -77,6 +90,12 @@ def _print(args: argparse.Namespace) -> int:
     from odfreeze.preview import preview
     from odfreeze.report.waiting import building_shown
 
+    rates: tuple[Rate, ...] = ()
+    if args.rates:
+        from odfreeze.rates import parse_rate
+
+        rates = tuple(map(parse_rate, args.rates))
+
     with building_shown(args.live) as watch:
         seen = preview(
             args.config,
@@ -84,6 +103,7 @@ def _print(args: argparse.Namespace) -> int:
             freeze_variables=_given(args.freeze_variables),
             update_trainable_variables=_given(args.update_trainable_variables),
             frozen_batch_norm=args.frozen_batch_norm,
+            rates=rates,
             live=args.live,
             watch=watch,
         )

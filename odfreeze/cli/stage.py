@@ -81,7 +81,9 @@ def _lines(one: StagedConfig) -> list[str]:
         ("trains", f"{_counted(one.num_steps, 'step')} of {_counted(one.batch_size, 'image')}"),
         *_early_end(one),
         ("learning rate", one.schedule.describe()),
+        *(("rate", text) for text in _rates(one)),
         ("starts from", start),
+        *_optimizer(one),
         ("ends with", one.checkpoint),
     ]
     state = "" if one.is_written else "  (unchanged)"
@@ -95,6 +97,25 @@ def _early_end(one: StagedConfig) -> list[tuple[str, str]]:
         return []
     handed = "its best" if one.stage.conduct.handover == "best" else "its last"
     return [("or until", until.describe()), ("hands on", f"{handed} checkpoint")]
+
+
+def _rates(one: StagedConfig) -> list[str]:
+    """Returns the shares of the learning rate, and what takes them as far as that is known."""
+    rates = one.stage.conduct.rates
+    if one.rated is None:
+        return [f"{rate.scale:g} of it for what matches {rate.pattern!r}" for rate in rates]
+    counts = zip(rates, one.rated.reach(), strict=True)
+    return [
+        f"{rate.scale:g} of it for {_counted(count, 'variable')}: {rate.pattern}"
+        for rate, count in counts
+    ]
+
+
+def _optimizer(one: StagedConfig) -> list[tuple[str, str]]:
+    """Returns what the optimizer begins with, where that is not nothing."""
+    if not one.stage.conduct.carry_optimizer:
+        return []
+    return [("optimizer", "goes on with the slots of that checkpoint")]
 
 
 def _learns(one: StagedConfig) -> str:

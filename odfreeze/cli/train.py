@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from odfreeze.cli.check import codes
+from odfreeze.cli.preview import add_rates
 from odfreeze.errors import UsageError
 from odfreeze.refusal import ALLOWANCES
 
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="hold",
         help="what the statistics of frozen batch norm layers do (default: hold)",
     )
+    add_rates(parser)
     parser.add_argument(
         "--seed", type=int, metavar="N", help="make the run repeatable bit by bit; slower"
     )
@@ -120,6 +122,11 @@ def run(args: argparse.Namespace) -> int:
         "verbose": args.verbose,
     }
     _check(args)
+    if args.rates:
+        from odfreeze.conduct import Conduct
+        from odfreeze.rates import parse_rate
+
+        options["conduct"] = Conduct(rates=tuple(map(parse_rate, args.rates)))
     if args.checkpoint_dir:
         from odfreeze.training.launch import run_stock
 
@@ -181,6 +188,12 @@ def _check(args: argparse.Namespace) -> None:
         for name in ("pipeline_config_path", "model_dir", "num_train_steps", "checkpoint_dir"):
             if getattr(args, name) is not None:
                 raise UsageError(f"--{staged} goes without --{name}: a stage has its own")
+        if args.rates:
+            raise UsageError(
+                f"--{staged} goes without --rate: a stage has its own, written in the plan"
+            )
+    if args.checkpoint_dir and args.rates:
+        raise UsageError("--checkpoint_dir goes without --rate: it only evaluates")
     if args.plan and not args.output_dir:
         raise UsageError("--output_dir is missing: the directory where the plan's stages go")
     for name, homes in _STAGED_FLAGS.items():

@@ -36,6 +36,7 @@ def preview_lines(
     """
     yield from _header(preview)
     yield from _patterns(preview, glyphs)
+    yield from _rates(preview)
     yield from _totals(preview)
     yield from _tree(preview, glyphs, depth, by_path)
     yield from _findings(preview.findings, width)
@@ -45,19 +46,22 @@ def preview_list(preview: Preview) -> str:
     """Returns one variable a line, tab separated, for grep and cut.
 
     Columns: state, parameters, shape, dtype, name (``-`` without one), object
-    path, indexes of the patterns that match it (``-`` for none).
+    path, indexes of the patterns that match it (``-`` for none); and where rates are
+    given, its share of the learning rate (``-`` where it does not learn).
     """
     selection = preview.selection
     lines = []
-    for variable, state, by in zip(
-        selection.variables, selection.states, selection.matched_by, strict=True
+    for variable, state, by, scale in zip(
+        selection.variables, selection.states, selection.matched_by, preview.scales(), strict=True
     ):
         shape = "x".join(map(str, variable.shape)) or "scalar"
         name = "-" if variable.name is None else printable(variable.name)
-        cells = (
+        cells = [
             state, str(variable.parameters), shape, variable.dtype, name,
             printable(variable.object_path), ",".join(map(str, by)) or "-",
-        )  # fmt: skip
+        ]  # fmt: skip
+        if preview.rated is not None:
+            cells.append(f"{scale:g}" if state == "trainable" else "-")
         lines.append("\t".join(cells) + "\n")
     return "".join(lines)
 
@@ -132,6 +136,24 @@ def _samples(preview: Preview, glyphs: Glyphs) -> list[str]:
     return samples
 
 
+def _rates(preview: Preview) -> Iterator[Line]:
+    """The shares of the learning rate, and how many variables learn with each."""
+    if preview.rated is None:
+        return
+    yield []
+    yield [Span("Rates", "heading"), Span("  shares of the learning rate; the last counts", "dim")]
+    rates, reach = preview.rated.rates, preview.rated.reach()
+    texts = [printable(rate.pattern) for rate in rates]
+    wide = max(len(f"{rate.scale:g}") for rate in rates)
+    widest = max(min(len(text), 48) for text in texts)
+    for rate, text, count in zip(rates, texts, reach, strict=True):
+        yield [
+            Span(f"  {rate.scale:>{wide}g}  "),
+            Span(f"{text:<{widest}}", "heading"),
+            Span(f"  {count:>7,}" if count else "  nothing", "" if count else "warning"),
+        ]
+
+
 def _totals(preview: Preview) -> Iterator[Line]:
     totals = preview.selection.totals()
     whole = sum(total.parameters for total in totals.values()) or 1
@@ -154,22 +176,27 @@ def _tree(
 ) -> Iterator[Line]:
     if by_path is None:
         by_path = (preview.meta_architecture or "").startswith(("center_net", "deepmac"))
-    headings = grow(preview.selection, preview.restored, by_path=by_path)
+    scales = None if preview.rated is None else preview.scales()
+    headings = grow(preview.selection, preview.restored, by_path=by_path, scales=scales)
     rows = rows_of(headings, depth)
     labels = [_branches(row, glyphs) + _label(row, glyphs) for row in rows]
     states = [_state(row) for row in rows]
     wide = min(_WIDEST_LABEL, max(map(len, labels), default=0))
     wide_state = max((len(text) for text, _ in states), default=0)
     wide_by = max((len(_by(row.node)) for row in rows if not row.open), default=0)
+    rates = [_rate(row) for row in rows]
+    wide_rate = max(map(len, ["rate", *rates])) + 2 if scales is not None else 0
     some_restored = any(preview.restored)
     yield []
     what = "Object paths" if by_path or preview.names_missing else "Names"
     yield [
         Span(f"{what:<{wide}}", "heading"),
-        Span(f"  {'state':<{wide_state}}  {'by' if wide_by else '':<{wide_by}}", "dim"),
+        Span(f"  {'state':<{wide_state}}", "dim"),
+        Span(f"{'  rate':<{wide_rate}}" if wide_rate else "", "dim"),
+        Span(f"  {'by' if wide_by else '':<{wide_by}}", "dim"),
         Span(f"{'variables':>11}{'parameters':>14}{'size':>11}", "dim"),
     ]
-    for row, label, (state, style) in zip(rows, labels, states, strict=True):
+    for row, label, (state, style), rate in zip(rows, labels, states, rates, strict=True):
         node = row.node
         lead = _branches(row, glyphs)
         numbers = f"{node.variables:>11,}{node.parameters:>14,}{size_text(node.bytes):>11}"
@@ -178,6 +205,7 @@ def _tree(
             Span(lead, "dim"),
             Span(f"{label[len(lead) :]:<{wide - len(lead)}}  ", "heading" if row.open else ""),
             Span(f"{state:<{wide_state}}", style),
+            Span(f"  {rate}".ljust(wide_rate) if wide_rate else ""),
             Span(f"  {by:<{wide_by}}", "dim"),
             Span(numbers, "dim" if row.open else ""),
             Span("" if row.open or not some_restored else _restored(node), "warning"),
@@ -203,6 +231,14 @@ def _state(row: Row) -> tuple[str, Style]:
     if row.node.uniform:
         return ", ".join(present), present[0]
     return ", ".join(f"{counts[state]} {state}" for state in present), "mixed"
+
+
+def _rate(row: Row) -> str:
+    if row.open or not row.node.scales:
+        return ""
+    from odfreeze.rates import scale_text
+
+    return scale_text(row.node.scales)
 
 
 def _by(node: Node) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
 from typing import Literal, NamedTuple
 
 from odfreeze.selection import Selection, State
@@ -39,11 +39,12 @@ class Node:
       states: How many variables are in each state.
       by: Indexes of the patterns that match some of them.
       restored: How many of them the checkpoint gives a value.
+      scales: Shares of the learning rate of those that learn; empty where no rates are shown.
     """
 
     # A plain class: a tree of 100,000 variables makes hundreds of thousands of them.
     __slots__ = (
-        "by", "bytes", "children", "label", "parameters", "restored", "states", "token",
+        "by", "bytes", "children", "label", "parameters", "restored", "scales", "states", "token",
         "variables",
     )  # fmt: skip
 
@@ -55,6 +56,7 @@ class Node:
         self.variables = self.parameters = self.bytes = self.restored = 0
         self.states: dict[State, int] = {}
         self.by: frozenset[int] = frozenset()
+        self.scales: frozenset[float] = frozenset()
 
     def include(self, other: Node) -> None:
         """Adds another group's numbers to this one's."""
@@ -64,6 +66,8 @@ class Node:
         self.restored += other.restored
         if not other.by <= self.by:
             self.by |= other.by
+        if other.scales:
+            self.scales |= other.scales
         for state, count in other.states.items():
             self.states[state] = self.states.get(state, 0) + count
 
@@ -86,6 +90,8 @@ class Node:
         """Whether one row can say what becomes of both."""
         if _part(self.restored, self.variables) != _part(other.restored, other.variables):
             return False
+        if self.scales != other.scales:
+            return False
         both = self.states.keys() | other.states.keys()
         return _is_uniform(both) or self.states.keys() == other.states.keys()
 
@@ -106,21 +112,31 @@ class Row(NamedTuple):
     open: bool
 
 
-def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> list[Node]:
+def grow(
+    selection: Selection,
+    restored: Sequence[bool],
+    *,
+    by_path: bool,
+    scales: Sequence[float] | None = None,
+) -> list[Node]:
     """Returns the headings with all that is below them.
 
     Args:
       selection: The variables with their states.
       restored: As in `Preview`.
       by_path: Group by object path instead of by name.
+      scales: For each variable its share of the learning rate; None where there are no rates.
     """
     root = Node("", "")
     tokens_of = re.compile(_TOKENS).findall
     layers: dict[tuple[str, str], Node] = {}
     leaves: dict[str, list[str]] = {}
     patterns_of: dict[tuple[int, ...], frozenset[int]] = {}
-    rows = zip(selection.variables, selection.states, selection.matched_by, restored, strict=True)
-    for variable, state, by, given in rows:
+    rows = zip(
+        selection.variables, selection.states, selection.matched_by, restored,
+        repeat(0.0) if scales is None else scales, strict=scales is not None,
+    )  # fmt: skip
+    for variable, state, by, given, scale in rows:
         path = variable.object_path
         name = variable.name
         heading = _heading(path)
@@ -148,6 +164,8 @@ def grow(selection: Selection, restored: Sequence[bool], *, by_path: bool) -> li
         node.restored += given
         node.states[state] = node.states.get(state, 0) + 1
         node.by |= patterns_of.get(by) or patterns_of.setdefault(by, frozenset(by))
+        if scale and state == "trainable":
+            node.scales |= {scale}
     return [_finished(node, top=True) for node in root.children.values()]
 
 

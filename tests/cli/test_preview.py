@@ -192,3 +192,60 @@ def test_a_runaway_pattern_is_stopped(here: Path, capsys: pytest.CaptureFixture[
     status, _, err = run(capsys, "pipeline.config")
     assert status == 2
     assert "took longer than 1.5 s and was stopped" in err
+
+
+RATES = (
+    "--rate",
+    "@backbone=0.1",
+    "--rate=^block_10_=0.5",
+    "--rate",
+    "^block_11=2",
+    "--rate=zzz=3",
+)
+
+
+def test_rates_are_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(here, "^block_11")
+    status, out, err = run(capsys, "pipeline.config", *RATES)
+    assert out == (GOLDEN / "preview_rates.txt").read_text(encoding="utf-8")
+    assert (status, err) == (0, "")
+
+
+def test_json_has_rates_and_the_share_of_each_variable_that_has_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, "^block_11")
+    _, out, _ = run(capsys, "pipeline.config", *RATES, "--format=json")
+    found = json.loads(out)
+    assert [(row["scale"], row["variables"]) for row in found["rates"]] == [
+        (0.1, 9), (0.5, 3), (2.0, 0), (3.0, 0),
+    ]  # fmt: skip
+    assert found["rates"][1]["pattern"] == "^block_10_"
+    shares = {row["name"]: row.get("rate_scale") for row in found["variables"]}
+    assert shares["Conv1/kernel"] == 0.1
+    assert shares["block_10_expand/kernel"] == 0.5
+    assert shares["block_11_expand/kernel"] is None
+    assert shares["bn_Conv1/moving_mean"] is None
+    assert shares["Predictor/BoxHead/kernel"] is None
+    assert [row["code"] for row in found["findings"] if row["code"] > "ODF22"] == [
+        "ODF224", "ODF225",
+    ]  # fmt: skip
+
+
+def test_a_list_has_rates_in_a_column_of_its_own(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, "^block_11")
+    _, out, _ = run(capsys, "pipeline.config", *RATES, "--format=list")
+    rows = {row.split("\t")[4]: row.split("\t")[-1] for row in out.splitlines()}
+    assert rows["Conv1/kernel"] == "0.1"
+    assert rows["Predictor/BoxHead/kernel"] == "1"
+    assert rows["block_11_expand/kernel"] == "-"
+
+
+def test_what_is_no_rate_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(here, "")
+    assert run(capsys, "pipeline.config", "--rate", "@backbone=0") == (
+        2, "", "odfreeze: --rate '@backbone=0': scale is 0; give a number above 0; to freeze, use "
+        "freeze_variables\n",
+    )  # fmt: skip

@@ -109,6 +109,69 @@ def test_says_when_a_stage_may_end_earlier(
 """ in capsys.readouterr().out.replace("\\", "/")
 
 
+RATES = """\
+  rate { pattern: "^(Conv|Head)/" scale: 0.5 }
+  rate { pattern: "(?#path)/head/" scale: 2 }
+  carry_optimizer: true
+"""
+
+
+def rated(folder: Path, rates: str = RATES) -> None:
+    text = PLAN.replace('  name: "all"\n', f'  name: "all"\n{rates}').replace("^Conv/", "^Conv")
+    (folder / "a.plan").write_text(text.replace('freeze_variables: "^BN/"', ""), encoding="utf-8")
+
+
+def test_says_which_rates_a_stage_has_and_what_they_reach(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rated(folder, RATES.replace("2 }", "2 } rate { pattern: '^BN' scale: 0.1 }"))
+    assert main(["stage", "a.plan", "--output_dir", "out"]) == 0
+    output = capsys.readouterr()
+    here = folder.as_posix()
+    assert f"""\
+  learning rate  0.004, cosine decay
+  rate           0.5 of it for 0 variables: ^(Conv|Head)/
+  rate           2 of it for 1 variable: (?#path)/head/
+  rate           0.1 of it for 1 variable: ^BN
+  starts from    {here}/out/01_head/model/ckpt-50 (full)
+  optimizer      goes on with the slots of that checkpoint
+""" in output.out.replace("\\", "/")
+    assert output.err.splitlines()[0] == (
+        "a.plan:9:19: warning ODF226: rate: '^(Conv|Head)/' decides nothing: for all that it "
+        "matches a later rate counts, such as '(?#path)/head/'; the last that matches wins, so "
+        "put it behind that one, or remove it"
+    )
+
+
+def test_of_rates_that_no_checkpoint_can_tell_it_says_the_patterns(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rated(folder)
+    (folder / "base/ckpt-0.index").unlink()
+    assert main(["stage", "a.plan", "--output_dir", "out"]) == 0
+    assert (
+        """\
+  rate           0.5 of it for what matches '^(Conv|Head)/'
+  rate           2 of it for what matches '(?#path)/head/'
+"""
+        in capsys.readouterr().out
+    )
+
+
+def test_a_rate_that_matches_nothing_is_refused_in_the_plan(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rated(folder, "  rate { pattern: '^Haed' scale: 0.5 }\n")
+    assert main(["stage", "a.plan", "--output_dir", "out"]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "odfreeze: a.plan:9:19: stage 'all': rate '^Haed' matches none of 4 variables; `odfreeze "
+        "preview` shows their names (--allow_unmatched_patterns goes on all the same)"
+    )
+    assert not (folder / "out").exists()
+    command = ["stage", "a.plan", "--output_dir", "out", "--allow_unmatched_patterns"]
+    assert main(command) == 0
+
+
 def test_again_says_that_nothing_changed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["stage", "a.plan", "--output_dir", "out"])
     capsys.readouterr()

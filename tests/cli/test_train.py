@@ -11,6 +11,7 @@ import pytest
 
 from odfreeze import stage_runs
 from odfreeze.cli import main
+from odfreeze.conduct import Conduct, Rate
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.run_state import RunState, StageState
 from odfreeze.training import launch, staged
@@ -222,6 +223,10 @@ def test_without_more_flags_all_is_stocks_default(calls: list) -> None:
         (["--verbose"], {"verbose": True}),
         (["--seed=7"], {"seed": 7}),
         (
+            ["--rate", "@backbone=0.1", "--rate=^Conv1=2"],
+            {"conduct": Conduct(rates=(Rate("@backbone", 0.1), Rate("^Conv1", 2.0)))},
+        ),
+        (
             ["--allow_used_model_dir", "--allow_all_frozen"],
             {"allow": ["all_frozen", "used_model_dir"]},
         ),
@@ -325,6 +330,18 @@ def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
             "--plan goes without --model_dir: a stage has its own",
         ),
         (
+            ["--plan=p", "--output_dir=o", "--rate=a=1"],
+            "--plan goes without --rate: a stage has its own, written in the plan",
+        ),
+        (
+            ["--pipeline_config_path=a", "--model_dir=m", "--checkpoint_dir=c", "--rate=a=1"],
+            "--checkpoint_dir goes without --rate: it only evaluates",
+        ),
+        (
+            ["--pipeline_config_path=a", "--model_dir=m", "--rate=@backbone"],
+            "--rate '@backbone' is not PATTERN=SCALE; write it as @backbone=0.1",
+        ),
+        (
             ["--plan=p", "--stages_dir=s"],
             "--plan and --stages_dir do not go together: --plan writes the stages itself, to"
             " --output_dir",
@@ -383,8 +400,9 @@ def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
     ),
     ids=(
         "nothing", "no model_dir", "empty model_dir", "stages and config", "stages and model_dir",
-        "stages and steps", "stages and evaluation", "plan and model_dir", "plan and stages",
-        "plan alone", "stages and output", "stages and force", "a config and a stage",
+        "stages and steps", "stages and evaluation", "plan and model_dir",
+        "plan and a rate", "evaluation and a rate", "no rate", "plan and stages", "plan alone",
+        "stages and output", "stages and force", "a config and a stage",
         "a config and what to keep", "misspelt", "misspelt with hyphens",
         "unknown", "no number", "no truth value", "no value", "abbreviated",
     ),
