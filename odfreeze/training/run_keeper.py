@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from odfreeze.run_state import RunState, StageState, write_run_state
+from odfreeze.run_state import RUN_NAME, RunState, StageState, write_run_state
 from odfreeze.stage_runs import StageRun, stage_state
 from odfreeze.training.pace import Pace
 
@@ -45,6 +45,9 @@ class RunKeeper:
         self._begun = self._written = 0.0
         self._seconds = 0.0
         self.state = state
+        if is_chief:
+            for path in directory.glob(f".{RUN_NAME}.*.tmp"):  # of a sitting that was killed
+                path.unlink(missing_ok=True)
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Takes one event of the run."""
