@@ -17,10 +17,12 @@ from odfreeze.errors import (
     MissingDependencyError,
     PatternError,
     Place,
+    PlanError,
     RemotePathError,
     TrainingRefusedError,
 )
 from odfreeze.findings import Finding
+from odfreeze.metric_names import metric_problem
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.refusal import refuse, refuse_rates
@@ -59,10 +61,22 @@ def judge_stages(
       TrainingRefusedError: The base config is wrong, or a stage would not do what its patterns
         were written for.
       PatternError: A pattern is no regular expression.
+      PlanError: A metric that is to end a stage is none that there will be.
     """
+    for one in staged:
+        _refuse_metric(one, base)
     of_base = _check_base(base, ignore)
     judged = tuple(_judged(one, base, allow) for one in staged)
     return tuple(_with_checked(one, of_base, ignore) for one in judged)
+
+
+def _refuse_metric(one: StagedConfig, base: PipelineConfig) -> None:
+    until = one.stage.conduct.until
+    problem = None if until is None else metric_problem(base, until)
+    if problem is not None:
+        places = one.stage.places
+        place = places.get("until.metric") or places.get("until") or places.get("stage")
+        raise PlanError(f"stage {one.name!r}: {problem}", place=place)
 
 
 def _check_base(base: PipelineConfig, ignore: Sequence[str]) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from odfreeze.checkpoint import Checkpoint, named_in_state
 from odfreeze.conduct import HANDOVER_NAME, Conduct, read_conduct
+from odfreeze.ending import how_ended
 from odfreeze.errors import (
     CheckpointError,
     OdfreezeError,
@@ -219,13 +220,16 @@ def _has_values_of(record: RunRecord) -> bool | None:
 
 
 def steps_handed_on(stage: StageRun) -> Sequence[int]:
-    """Returns the steps of which the checkpoint that a stage hands on may be; () before its end."""
+    """Returns the steps of which the checkpoint that a stage hands on may be; () before its end.
+
+    Raises:
+      RecordError: The looks at its metric are not as they were written.
+    """
     if stage.conduct.until is None:
         return (stage.num_steps,)
-    kept = _json(stage.model_dir / "odfreeze" / "until.json")
-    if kept.get("ended_at") is None:
-        return ()
-    return [step for step in (kept["ended_at"], kept.get("best_step")) if isinstance(step, int)]
+    step, conduct = last_step(stage), stage.conduct
+    ending = how_ended(stage.model_dir, conduct, stage.num_steps, step)
+    return () if ending is None else (ending.handed_on(conduct.handover),)
 
 
 def _read_ends(checkpoint: Checkpoint) -> None:

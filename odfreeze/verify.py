@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from odfreeze.averages import with_averages
 from odfreeze.checkpoint import Checkpoint
+from odfreeze.conduct import HANDOVER_NAME
 from odfreeze.difference import compare_values
 from odfreeze.errors import CheckpointError, RemotePathError, UsageError
 from odfreeze.record import RecordedVariable, RunRecord, digest, read_record, record_path
@@ -43,8 +45,8 @@ def verify(
 ) -> Verification:
     """Compares what a run started from with what came of it, value by value.
 
-    - ``verify(model_dir)``: the run's record with its last checkpoint; where the run had
-      several replicas or workers, what each of them held too.
+    - ``verify(model_dir)``: the run's record with its last checkpoint, and with the one that it
+      hands on; where the run had several replicas or workers, what each of them held too.
     - ``verify(record, checkpoint)``: a record (or its path, or the ``model_dir`` that
       holds it) with any checkpoint of the run.
     - ``verify(before, after, config=config)``: two checkpoints.
@@ -88,7 +90,9 @@ def verify(
             if not isinstance(before, RunRecord):
                 kept = read_unreached(Path(name).parent, record.created)
             # A record lies in model_dir/odfreeze/, its checkpoints in model_dir.
-            return _with_record(record, name, opened(after or Path(name).parent.parent), kept)
+            folder = Path(name).parent.parent
+            found = _with_record(record, name, opened(after or folder), kept)
+            return found if after is not None else _with_handed_on(found, record, folder)
         if after is None or isinstance(before, RunRecord) or _names_record(before):
             raise UsageError(
                 "a config decides between two checkpoints: give BEFORE and AFTER with it;"
@@ -214,6 +218,18 @@ def _with_record(
     if name == _UNNAMED:
         return found
     return with_workers(found, Path(name).parent.parent, record, digests)
+
+
+def _with_handed_on(found: Verification, record: RunRecord, model_dir: Path) -> Verification:
+    """Adds what is wrong with the checkpoint that a run hands on, where it is not its last."""
+    prefix = model_dir / HANDOVER_NAME
+    index, last = Path(f"{prefix}.index"), Path(f"{found.after}.index")
+    if not index.exists() or index.samefile(last):
+        return found
+    with Checkpoint.open(index) as handed_on:
+        name = f"{prefix}, of step {handed_on.step}, which is handed on"
+        wrong = _with_record(record, _UNNAMED, handed_on, None).reasons
+    return replace(found, reasons=(*found.reasons, *(f"{name}: {reason}" for reason in wrong)))
 
 
 def _patterns(record: RunRecord) -> list[Pattern]:

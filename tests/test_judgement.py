@@ -9,7 +9,7 @@ import pytest
 from odfreeze import judgement
 from odfreeze.check.linter import Checked
 from odfreeze.check.subject import RunFlags
-from odfreeze.errors import TrainingRefusedError
+from odfreeze.errors import PlanError, TrainingRefusedError
 from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import Plan, Stage
@@ -115,3 +115,23 @@ def test_a_true_check_of_a_true_base(base, tmp_path) -> None:
     assert "num_step" in str(caught.value)
     assert caught.value.place is not None
     assert caught.value.place.line == 5
+
+
+def test_a_metric_that_there_will_not_be_is_told_where_the_plan_names_it(
+    base: Path, tmp_path: Path
+) -> None:
+    text = base.read_text("utf-8") + 'eval_input_reader { label_map_path: "a" }\n'
+    base.write_text(text, "utf-8")
+    plan = tmp_path / "a.plan"
+    plan.write_text(
+        'base_config: "base.config"\n'
+        'stage { name: "head" until { max_steps: 50 patience: 9\n  metric: "mAP" } }\n',
+        "utf-8",
+    )
+    with pytest.raises(PlanError) as caught:
+        write_stages(read_plan(plan), tmp_path / "out")
+    assert caught.value.message.startswith("stage 'head': metric 'mAP' is none that the evaluation")
+    place = caught.value.place
+    assert place is not None
+    assert (place.file, place.line, place.column) == (str(plan), 3, 11)
+    assert not (tmp_path / "out").exists()

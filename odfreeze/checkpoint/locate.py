@@ -158,13 +158,22 @@ def _rooted(path: str) -> bool:
 
 
 def _prefixes(folder: str) -> list[str]:
-    """Returns the prefixes in a directory, the one with the highest number last."""
+    """Returns the prefixes in a directory, the one with the highest number last.
+
+    One without a number, such as what a stage hands on, is no step of a run: it comes first.
+    """
     try:
         files = os.listdir(folder)
     except OSError:
         return []
     found = [name[: -len(".index")] for name in files if name.endswith(".index")]
-    found.sort(key=lambda name: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", name)])
+    parts = {name: re.split(r"(\d+)", name) for name in found}
+    found.sort(
+        key=lambda name: (
+            len(parts[name]) > 1,
+            [int(part) if part.isdigit() else part for part in parts[name]],
+        )
+    )
     return [os.path.join(folder, name) for name in found]
 
 

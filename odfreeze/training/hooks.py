@@ -20,6 +20,7 @@ from odfreeze.training.regularization import frozen_regularization
 from odfreeze.training.request import TrainingRequest
 from odfreeze.training.slots import settle_slots
 from odfreeze.training.summary import log_selection, summarize, write_summary
+from odfreeze.training.transition import Transition
 from odfreeze.training.workers import Workers
 
 __all__ = ["EnforcingHooks"]
@@ -47,6 +48,11 @@ class EnforcingHooks(RunHooks):
         self._emit = emit
         self._config = config or PipelineConfig.read(request.config)
         self._reach: ReachWatch | None = None
+        self._transition = Transition(request, emit)
+
+    def block_of_steps(self, num_steps: int, checkpoint_every_n: int) -> int:
+        """Returns how many steps one call of the step function should take."""
+        return self._transition.block_of_steps(num_steps, checkpoint_every_n)
 
     def before_restore(self, run: RunState) -> None:
         """Builds a model that stock would build only while it traces the first step."""
@@ -86,6 +92,7 @@ class EnforcingHooks(RunHooks):
         log_selection(summary)
         if run.is_chief:
             write_summary(summary, run)
+        self._transition.begin(run)
         self._emit("selection", resumed_at=run.step if run.resumed else None, **summary)
 
     def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
@@ -95,12 +102,17 @@ class EnforcingHooks(RunHooks):
             if run.is_chief:
                 keep_unreached(found, self._request.model_dir)
         self._emit("block", step=run.step, scalars=scalars)
+        self._transition.on_block(run, scalars)
 
     def close(self) -> None:
         """Leaves the model's layers and the optimizer as they were, after a run that broke off."""
         if self._reach is not None:
             self._reach.stop()
             self._reach = None
+
+    def before_save(self, run: RunState) -> None:
+        """Keeps what is known of the metric so far, which a run resumed from here needs."""
+        self._transition.before_save(run)
 
     def after_save(self, run: RunState, prefix: str) -> None:
         """Tells of a checkpoint; those of other workers are for a moment only."""

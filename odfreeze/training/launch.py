@@ -20,6 +20,7 @@ from odfreeze import errors
 from odfreeze.check.subject import RunFlags
 from odfreeze.conduct import Conduct
 from odfreeze.curves import CurvesWriter
+from odfreeze.ending import how_ended
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan_patterns import with_plain_rates
@@ -27,7 +28,14 @@ from odfreeze.record import record_path
 from odfreeze.selection import FrozenBatchNorm
 from odfreeze.training.cluster import read_cluster, refuse_taken_port
 from odfreeze.training.determinism import check_seed
-from odfreeze.training.precheck import check_run, latest_step, local_directory, precheck
+from odfreeze.training.handover import hand_over, withdraw
+from odfreeze.training.precheck import (
+    check_run,
+    latest_step,
+    local_directory,
+    precheck,
+    refuse_ending,
+)
 from odfreeze.training.request import TrainingRequest, parse_event
 from odfreeze.training.run_report import RunFacts, keep_verification
 from odfreeze.verify import Verification, verify
@@ -133,6 +141,7 @@ def train(
         is_enforced=True,
     )
     conduct = with_plain_rates(conduct, pipeline)
+    refuse_ending(pipeline, conduct, workers=len(cluster.tasks), use_tpu=run_flags.use_tpu)
     findings = check_run(pipeline, run_flags, ignore)
     checked = precheck(
         pipeline, model_dir, num_train_steps, frozen_batch_norm, allow, seed, conduct
@@ -145,6 +154,7 @@ def train(
         refuse_taken_port(cluster)
         if cluster.is_chief:
             kept.unlink(missing_ok=True)  # what it says is of values that are about to change
+            withdraw(directory)
         request = TrainingRequest(
             config=os.fspath(config),
             model_dir=os.fspath(model_dir),
@@ -166,16 +176,22 @@ def train(
         log = directory / "odfreeze" / cluster.log_name
         _run_child(request, log, python, notify, verbose)
     step = latest_step(directory) or 0
+    ending = how_ended(directory, conduct, checked.num_steps, step)
     # A worker on a machine of its own has neither record nor checkpoint: only what it held.
-    if step < checked.num_steps and (cluster.is_chief or record_path(directory).exists()):
+    is_told = cluster.is_chief or record_path(directory).exists()
+    if ending is None and step < checked.num_steps and is_told:
         raise TrainingFailedError(
             f"training ended without an error, but the last checkpoint is of step {step}, not"
             f" {checked.num_steps} (log: {directory / 'odfreeze' / cluster.log_name})",
             returncode=0,
         )
+    if ending is not None and cluster.is_chief:
+        hand_over(directory, ending.handed_on(conduct.handover))
     verification = verify(directory)
     if cluster.is_chief:
-        keep_verification(directory, verification, facts if checked.steps_left > 0 else None)
+        told = facts if checked.steps_left > 0 else None
+        how = None if ending is None else ending.summary(conduct)
+        keep_verification(directory, verification, told, how)
     step = verification.after_step or 0
     return TrainingResult(directory, step, checked.steps_left > 0, verification)
 

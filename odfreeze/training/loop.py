@@ -14,6 +14,9 @@ not draw or read, so that a run with nothing frozen gives stock's values, bit fo
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,8 +33,18 @@ class RunHooks:
     def after_restore(self, run: RunState) -> None:
         """Called when all values are in place and before the first step."""
 
+    def block_of_steps(self, num_steps: int, checkpoint_every_n: int) -> int:
+        """Returns how many steps one call of the step function should take."""
+        return block_of_steps(num_steps, checkpoint_every_n)
+
     def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
-        """Called after each block of steps with its losses, rate and ``steps_per_sec``."""
+        """Called after each block of steps with its losses, rate and ``steps_per_sec``.
+
+        All of this run's processes may call ``run.end()`` for it to end here.
+        """
+
+    def before_save(self, run: RunState) -> None:
+        """Called before each checkpoint is written."""
 
     def after_save(self, run: RunState, prefix: str) -> None:
         """Called after each checkpoint with its prefix."""
@@ -50,6 +63,7 @@ class RunState:
       restore_status: What TensorFlow gave for that restore, or None before it.
       saved_step: Step of the checkpoint that was saved last or resumed from, or None.
       built: Whether stock has run the model once, so that all its variables exist.
+      protected_steps: Steps whose checkpoints are kept however many come after them.
       fine_tune_checkpoint: The checkpoint that was restored for fine-tuning, or None.
       restored: The objects that the fine-tuning checkpoint was restored into, by name, or
         None when there was no fine-tuning restore.
@@ -67,6 +81,17 @@ class RunState:
         self.unpad_groundtruth_tensors = True
         self.built = False
         self.fine_tune_checkpoint: str | None = None
+        self.protected_steps: frozenset[int] = frozenset()
+        self._is_ended = False
+
+    def end(self) -> None:
+        """Makes the run end with the block of steps that it has just taken."""
+        self._is_ended = True
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it was told to."""
+        return self._is_ended
 
     @property
     def model(self) -> Any:
@@ -113,6 +138,10 @@ class RunState:
         self.built = True
 
 
+class _Ended(Exception):  # noqa: N818 it is no error
+    """Leaves ``train_loop`` before its last step; never seen outside of this module."""
+
+
 def block_of_steps(num_steps: int, checkpoint_every_n: int, most: int = 100) -> int:
     """Returns how many steps one call of the step function should take.
 
@@ -150,15 +179,18 @@ def train_loop_with_hooks(
 
     run = RunState(num_steps)
     kwargs["train_steps"] = num_steps
-    kwargs["num_steps_per_iteration"] = block_of_steps(
+    kwargs["num_steps_per_iteration"] = hooks.block_of_steps(
         num_steps, kwargs.get("checkpoint_every_n", 1000)
     )
     with _replaced(model_lib_v2, run, hooks):
-        (stock or model_lib_v2.train_loop)(**kwargs)
+        with contextlib.suppress(_Ended):
+            (stock or model_lib_v2.train_loop)(**kwargs)
         run.manager.save()
         hooks.at_end(run)
     strategy = model_lib_v2.tf.compat.v2.distribute.get_strategy()
-    model_lib_v2.clean_temporary_directories(strategy, run.manager.directory)
+    summaries = model_lib_v2.get_filepath(strategy, os.path.join(kwargs["model_dir"], "train"))  # noqa: PTH118
+    for directory in (run.manager.directory, summaries):  # where other workers than the chief write
+        model_lib_v2.clean_temporary_directories(strategy, directory)
     return run
 
 
@@ -206,12 +238,36 @@ def _manager_class(tf: Any, run: RunState, hooks: RunHooks) -> type:
             """Saves under the step's number, unless that is what was saved last."""
             if run.saved_step == run.step:  # the same for all workers, who save together
                 return f"{self._checkpoint_prefix}-{run.step}"
+            hooks.before_save(run)
             saved = super().save(checkpoint_number=run.step)
             run.saved_step = run.step
             hooks.after_save(run, saved)
             return saved
 
+        def _sweep(self) -> None:
+            """Prunes as stock does, all but the protected checkpoints."""
+            kept = {
+                path: stamp
+                for path, stamp in self._maybe_delete.items()
+                if path != self._latest_checkpoint and _number_of(path) in run.protected_steps
+            }
+            for path in kept:
+                del self._maybe_delete[path]
+            super()._sweep()
+            for path, stamp in reversed(kept.items()):
+                self._maybe_delete[path] = stamp
+                self._maybe_delete.move_to_end(path, last=False)
+
     return StepCheckpointManager
+
+
+def _number_of(path: str) -> int:
+    """Returns the number in a checkpoint's name.
+
+    >>> _number_of("run-7/ckpt-300")
+    300
+    """
+    return int(re.split(r"\D", path)[-1] or -1)
 
 
 def _keep_step_untracked(model: Any) -> None:
@@ -262,14 +318,19 @@ def _scalar(tf: Any, run: RunState, hooks: RunHooks) -> Callable[..., Any]:
     """Returns ``summary.scalar`` that also gathers what ``train_loop`` logs after a block."""
     stock = tf.compat.v2.summary.scalar
     gathered: dict[str, float] = {}
+    thread = threading.get_ident()
 
     def scalar(name: str, data: Any, *args: Any, **kwargs: Any) -> Any:
-        if tf.executing_eagerly() and run.checkpoint is not None:
+        of_training = threading.get_ident() == thread  # evaluations run in one of their own
+        if of_training and tf.executing_eagerly() and run.checkpoint is not None:
             gathered[name] = float(data)
             if name == "learning_rate":  # the last that train_loop writes for a block
                 hooks.on_block(run, dict(gathered))
                 gathered.clear()
-        return stock(name, data, *args, **kwargs)
+        written = stock(name, data, *args, **kwargs)
+        if run.is_ended:
+            raise _Ended
+        return written
 
     return scalar
 

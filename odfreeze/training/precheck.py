@@ -12,6 +12,7 @@ from odfreeze.check.selection.moving_names import classes_named
 from odfreeze.check.subject import RunFlags
 from odfreeze.checkpoint import Checkpoint, named_in_state
 from odfreeze.conduct import Conduct, Rate
+from odfreeze.ending import Ending, how_ended
 from odfreeze.errors import (
     CheckpointNotFoundError,
     RemotePathError,
@@ -21,6 +22,7 @@ from odfreeze.errors import (
 from odfreeze.files import refuse_remote
 from odfreeze.findings import Finding
 from odfreeze.keras_names import numbers_of
+from odfreeze.metric_names import metric_problem
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
 from odfreeze.record import differing_identity, read_record, record_path
@@ -33,6 +35,7 @@ __all__ = [
     "latest_step",
     "local_directory",
     "precheck",
+    "refuse_ending",
 ]
 
 #: Findings of rates, which nothing else tells of: a config has none.
@@ -49,6 +52,7 @@ class Precheck:
       expected: State by object path, as previewed; empty where no checkpoint could tell.
       expected_scales: Share of the learning rate by object path, likewise.
       findings: What is likely not meant of the rates.
+      ending: How it has ended before its last step, or at it, by a metric; None where not.
     """
 
     num_steps: int
@@ -56,11 +60,12 @@ class Precheck:
     expected: dict[str, str] = field(default_factory=dict)
     expected_scales: dict[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    ending: Ending | None = None
 
     @property
     def steps_left(self) -> int:
-        """Steps that are still to be taken."""
-        return self.num_steps - (self.step or 0)
+        """Steps that are still to be taken, at most."""
+        return 0 if self.ending is not None else self.num_steps - (self.step or 0)
 
 
 def precheck(
@@ -99,8 +104,9 @@ def precheck(
         identity = (frozen_batch_norm, seed, conduct)
         _refuse_other_run(config, directory, identity, step, num_steps)
     seen = _previewed(config, step, frozen_batch_norm, conduct.rates, allow)
+    ending = how_ended(directory, conduct, num_steps, step)
     if seen is None:
-        return Precheck(num_steps, step)
+        return Precheck(num_steps, step, ending=ending)
     paths = [variable.object_path for variable in seen.selection.variables]
     return Precheck(
         num_steps,
@@ -108,7 +114,36 @@ def precheck(
         expected=dict(zip(paths, seen.selection.states, strict=True)),
         expected_scales=dict(zip(paths, seen.scales(), strict=True)) if conduct.rates else {},
         findings=tuple(one for one in seen.findings if one.code in _OF_RATES),
+        ending=ending,
     )
+
+
+def refuse_ending(
+    config: PipelineConfig, conduct: Conduct, *, workers: int = 1, use_tpu: bool = False
+) -> None:
+    """Raises where a run could not be ended by its metric; before anything is trained.
+
+    Args:
+      config: The run's config.
+      conduct: How it is conducted.
+      workers: How many workers train.
+      use_tpu: Whether they do so on TPUs.
+
+    Raises:
+      TrainingRefusedError: The evaluation does not give that metric, or cannot be run.
+    """
+    until = conduct.until
+    if until is None:
+        return
+    problem = metric_problem(config, until)
+    if problem is None and until.is_evaluated and (workers > 1 or use_tpu):
+        where = f"with {workers} workers" if workers > 1 else "on a TPU"
+        problem = (
+            f"metric {until.metric!r} is of an evaluation, which a run {where} does not make in"
+            " between; use a loss, such as Loss/total_loss"
+        )
+    if problem is not None:
+        raise TrainingRefusedError(f"until: {problem}")
 
 
 def check_run(

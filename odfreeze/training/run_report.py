@@ -7,7 +7,7 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,12 @@ class RunFacts:
             self._last = (now, step)
 
 
-def keep_verification(model_dir: Path, found: Verification, facts: RunFacts | None) -> None:
+def keep_verification(
+    model_dir: Path,
+    found: Verification,
+    facts: RunFacts | None,
+    ending: Mapping[str, Any] | None = None,
+) -> None:
     """Writes ``odfreeze/verification.json`` and ``odfreeze/report.json`` of a run.
 
     Args:
@@ -98,6 +103,7 @@ def keep_verification(model_dir: Path, found: Verification, facts: RunFacts | No
       found: Its verification.
       facts: Of the training; None where all steps had been taken before, so that those of the
         report that is there are kept.
+      ending: How a metric ended it, as `Ending.summary` gives it; None where none does.
 
     Raises:
       RecordError: The run has no record.
@@ -119,6 +125,7 @@ def keep_verification(model_dir: Path, found: Verification, facts: RunFacts | No
         "versions": dict(record.versions),
         "checkpoints": _checkpoints(model_dir),
         "movement": [one.to_json() for one in measure_movement(model_dir)],
+        "ending": None if ending is None else dict(ending),
         "verification": found.to_json(),
     }
     write_atomically(path, _text(report))

@@ -20,7 +20,7 @@ from odfreeze.training.replicas import copies, value_bytes
 from odfreeze.training.request import TrainingRequest
 from odfreeze.workers import Copies, WorkerRecord, forget_workers, write_worker
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "agree"]
 
 _FEW = 20
 #: States of which all replicas hold the same; a statistic that updates is each one's own.
@@ -146,6 +146,22 @@ class Workers:
                 for here, there in zip(mine, all_of_them, strict=True)
             )
         ]
+
+
+def agree(decisions: Sequence[bool], *, chief: bool) -> tuple[bool, ...]:
+    """Returns what the chief decided; all workers wait for each other here.
+
+    Args:
+      decisions: What this worker would decide.
+      chief: Whether this is the chief.
+    """
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    if len(_tasks(strategy)) == 1:
+        return tuple(decisions)
+    own = [[float(one and chief) for one in decisions]]
+    return tuple(bool(total > 0) for total in _sum_over_replicas(tf, strategy, own)[0])
 
 
 def _sum_over_replicas(tf: Any, strategy: Any, rows: Sequence[Sequence[float]]) -> Any:

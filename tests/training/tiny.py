@@ -281,6 +281,7 @@ def train_tiny(
     *,
     traced: bool = False,
     use_tpu: bool = False,
+    checkpoint_every_n: int = 1000,
     **options: Any,
 ) -> Trained:
     """Trains in this process as the child does, through the OD API's own ``train_loop``.
@@ -299,7 +300,8 @@ def train_tiny(
     request = TrainingRequest(str(config), str(model_dir), steps, **options)
     hooks = EnforcingHooks(request, (), lambda kind, **data: events.append({"kind": kind, **data}))
     with eagerly(not traced):
-        run = train_loop_with_hooks(hooks, steps, use_tpu=use_tpu, **_arguments(config, model_dir))
+        arguments = {**_arguments(config, model_dir), "checkpoint_every_n": checkpoint_every_n}
+        run = train_loop_with_hooks(hooks, steps, use_tpu=use_tpu, **arguments)
     return Trained(run, events, model_dir)
 
 
