@@ -104,7 +104,7 @@ def test_a_report_holds_the_run_and_its_verification(run: Path) -> None:
         "version", "config", "model_dir", "num_steps", "step", "frozen_batch_norm", "started",
         "ended", "started_at_step", "seconds", "seconds_to_first_step", "steps_per_second",
         "peak_memory_bytes", "scalars", "selection", "rates", "carried", "measures", "versions",
-        "checkpoints", "movement", "verification",
+        "checkpoints", "movement", "ending", "verification",
     ]  # fmt: skip
     assert (report["version"], report["num_steps"], report["step"]) == (1, 10, 10)
     assert (report["measures"], report["versions"]) == (["a"], {"python": "3.10"})
