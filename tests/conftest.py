@@ -13,10 +13,16 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+def examples(count: int) -> int:
+    """How many examples to try where these many are usual: ODFREEZE_EXAMPLES=20 tries 20 times."""
+    return max(1, int(count * float(os.environ.get("ODFREEZE_EXAMPLES", "1"))))
+
+
 # A change is judged by the same examples every time; at a desk they are new in every run.
 # No example is timed: on a busy machine each can take long.
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("desk", deadline=None)
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=examples(100))
+settings.register_profile("desk", deadline=None, max_examples=examples(100))
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 

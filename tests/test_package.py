@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +28,9 @@ ALLOWED = {
 }
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Returns the parts of odfreeze that a module imports, type checking aside."""
-    rooms = set()
+@functools.cache
+def imports_of(path: Path) -> tuple[tuple[ast.Import | ast.ImportFrom, bool], ...]:
+    """Returns the imports of a module, and whether each is for type checking only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     hidden = {
         id(inner)
@@ -37,8 +38,18 @@ def imported_rooms(path: Path) -> set[str]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
-        if id(node) in hidden:
+    return tuple(
+        (node, id(node) in hidden)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    )
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Returns the parts of odfreeze that a module imports, type checking aside."""
+    rooms = set()
+    for node, hidden in imports_of(path):
+        if hidden:
             continue
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -72,7 +83,7 @@ def test_nothing_but_the_command_line_imports_the_command_line(module):
 
 @pytest.mark.parametrize("module", modules_outside("training"), ids=lambda p: p.stem)
 def test_only_the_training_room_imports_tensorflow(module):
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node, _ in imports_of(module):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

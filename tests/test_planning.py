@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from odfreeze.errors import OutputError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import read_plan
-from odfreeze.planning import _shared_out, draft_plan, write_draft
+from odfreeze.planning import Draft, _shared_out, draft_plan, write_draft
 from odfreeze.variables import Variable
 from tests.conftest import ROOT
 from tests.support.model_lists import FAMILIES, variables_of
@@ -23,20 +23,32 @@ def draft_of(family: str, **options):
     return draft_plan(CONFIG, variables_of(family), **{"num_steps": 1000, **options})
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_stage_lets_more_of_the_model_learn_than_the_one_before(family) -> None:
+@pytest.fixture(scope="module", params=FAMILIES)
+def draft(request: pytest.FixtureRequest) -> Draft:
+    """A plan with three stages for the backbone, for a model of each family."""
+    return draft_of(request.param, stages=3)
+
+
+def test_every_stage_lets_more_of_the_model_learn_than_the_one_before(draft) -> None:
     before: set[str] = set()
-    for one in draft_of(family, stages=3).stages:
+    for one in draft.stages:
         learns = {v.object_path for v in one.selection.of("trainable")}
         assert learns > before
         before = learns
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_last_stage_trains_everything(family) -> None:
-    last = draft_of(family).stages[-1]
+def test_the_last_stage_trains_everything(draft) -> None:
+    last = draft.stages[-1]
     assert last.stage.name == "all"
     assert last.selection.of("frozen") == ()
+
+
+def test_the_text_is_a_plan_that_says_the_same(draft, tmp_path) -> None:
+    path = tmp_path / "my.plan"
+    write_draft(draft, path)
+    plan = read_plan(path)
+    assert plan.stages == tuple(one.stage for one in draft.stages)
+    assert Path(plan.base_config).resolve() == Path(CONFIG.file).resolve()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -47,16 +59,6 @@ def test_statistics_of_the_backbone_are_held_until_it_opens(family) -> None:
         backbone = {v.layer for v in one.selection.of("frozen")}
         assert {p for p in held if p.rpartition("/")[0] not in backbone} == set()
     assert "@backbone" in draft.stages[-1].stage.freeze_variables
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_text_is_a_plan_that_says_the_same(family, tmp_path) -> None:
-    draft = draft_of(family, stages=3)
-    path = tmp_path / "my.plan"
-    write_draft(draft, path)
-    plan = read_plan(path)
-    assert plan.stages == tuple(one.stage for one in draft.stages)
-    assert Path(plan.base_config).resolve() == Path(CONFIG.file).resolve()
 
 
 def test_a_model_with_a_neck_opens_it_after_the_head() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from typing import Any
 
@@ -27,16 +26,17 @@ from odfreeze.textproto import (
     set_repeated,
     walk,
 )
+from tests import conftest
 from tests.textproto.strategies import KINDS, integers, node_class, read, reals, texts, tidy, weird
 
 pytest.importorskip("google.protobuf")
-# More examples when looked for: ODFREEZE_EXAMPLES=20 python -m pytest tests/textproto
-TIMES = int(os.environ.get("ODFREEZE_EXAMPLES", "1"))
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
 def examples(count: int) -> settings:
-    return settings(max_examples=count * TIMES, deadline=None, suppress_health_check=SLOW)
+    return settings(
+        max_examples=conftest.examples(count), deadline=None, suppress_health_check=SLOW
+    )
 
 
 @given(weird())
