@@ -58,15 +58,17 @@ class Curves:
     skipped: int = 0
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all that has a value, in the order of their appearance."""
-        points = (*self.scalars, *self.metrics)
-        return tuple(dict.fromkeys(name for point in points for name in point.values))
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of all metrics, in the order of their appearance."""
+        return tuple(dict.fromkeys(name for point in self.metrics for name in point.values))
 
-    def series(self, name: str) -> tuple[tuple[int, float], ...]:
-        """Returns the pairs of step and value of one name."""
-        points = (*self.scalars, *self.metrics)
-        return tuple((one.step, one.values[name]) for one in points if name in one.values)
+    def scalar(self, name: str) -> tuple[tuple[int, float], ...]:
+        """Returns the pairs of step and value of what the training told under a name."""
+        return _series(self.scalars, name)
+
+    def metric(self, name: str) -> tuple[tuple[int, float], ...]:
+        """Returns the same of an evaluation; its losses have the names of the training's."""
+        return _series(self.metrics, name)
 
 
 def curves_path(model_dir: str | os.PathLike[str]) -> Path:
@@ -141,6 +143,10 @@ def read_curves(model_dir: str | os.PathLike[str]) -> Curves:
         if kind:
             kept[kind].append(Point(step, when, dict(_numbers(row[kind]))))
     return Curves(tuple(kept["scalars"]), tuple(kept["metrics"]), skipped)
+
+
+def _series(points: tuple[Point, ...], name: str) -> tuple[tuple[int, float], ...]:
+    return tuple((one.step, one.values[name]) for one in points if name in one.values)
 
 
 def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -44,9 +44,9 @@ def test_what_a_run_told_is_read_again(tmp_path: Path) -> None:
         scalars=(Point(10, 1001.0, {LOSS: 0.5}), Point(20, 1003.0, {LOSS: 0.375})),
         metrics=(Point(10, 1002.0, {MAP: 0.25}),),
     )
-    assert found.names == (LOSS, MAP)
-    assert found.series(LOSS) == ((10, 0.5), (20, 0.375))
-    assert found.series("other") == ()
+    assert found.scalar(LOSS) == ((10, 0.5), (20, 0.375))
+    assert (found.metric_names, found.metric(MAP)) == ((MAP,), ((10, 0.25),))
+    assert (found.scalar(MAP), found.metric(LOSS)) == ((), ())
 
 
 def test_the_file_has_one_json_object_a_line(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_what_a_resume_overwrote_is_left_out(
 
 def test_the_later_value_of_a_step_counts(tmp_path: Path) -> None:
     found = written(tmp_path, BEGUN, block(10, 1.0), block(20, 2.0), resumed(10), block(20, 3.0))
-    assert found.series(LOSS) == ((10, 1.0), (20, 3.0))
+    assert found.scalar(LOSS) == ((10, 1.0), (20, 3.0))
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
@@ -103,7 +103,7 @@ def test_what_is_no_number_is_null_in_the_file_and_left_out_of_the_curve(
     tmp_path: Path, number: float
 ) -> None:
     found = written(tmp_path, block(10, number), block(20, 0.5))
-    assert found.series(LOSS) == ((20, 0.5),)
+    assert found.scalar(LOSS) == ((20, 0.5),)
     assert '{"Loss/total_loss": null}' in curves_path(tmp_path).read_text()
 
 
@@ -114,7 +114,7 @@ def test_a_line_that_was_cut_off_is_ignored_and_the_next_one_starts_anew(tmp_pat
     assert [one.step for one in read_curves(tmp_path).scalars] == [10]
     assert read_curves(tmp_path).skipped == 0
     found = written(tmp_path, block(20, 0.5))
-    assert found.series(LOSS) == ((10, 1.0), (20, 0.5))
+    assert found.scalar(LOSS) == ((10, 1.0), (20, 0.5))
 
 
 @pytest.mark.parametrize(

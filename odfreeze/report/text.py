@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, TextIO
 
-__all__ = ["ASCII", "UNICODE", "ColorChoice", "Glyphs", "Line", "Span", "glyphs_for", "plain",
-           "printable", "size_text", "wants_color", "wrapped", "write_lines"]  # fmt: skip
+__all__ = ["ASCII", "UNICODE", "ColorChoice", "Glyphs", "Line", "Span", "duration_text",
+           "glyphs_for", "plain", "printable", "size_text", "wants_color", "wrapped",
+           "write_lines"]  # fmt: skip
 
 ColorChoice = Literal["auto", "always", "never"]
 Style = Literal[
@@ -86,6 +87,22 @@ def size_text(count: int) -> str:
         if value < 1023.95:
             return f"{value:.1f} {unit}"
     return f"{value / 1024:.1f} TiB"
+
+
+def duration_text(seconds: float) -> str:
+    """Returns a duration as people say it.
+
+    >>> [duration_text(n) for n in (0.42, 42.3, 200, 7300)]
+    ['0.4 s', '42 s', '3 min 20 s', '2 h 01 min']
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def wrapped(text: str, width: int, indent: str) -> list[str]:

@@ -28,6 +28,7 @@ Freezing for the TensorFlow Object Detection API.
   stage    write the configs of a staged fine-tuning
   train    train with the real OD API, the freezing enforced, then verify
   verify   prove that frozen values did not change by one bit
+  report   tell what became of a run, on a page: stages, curves, proofs, movement
   doctor   tell whether training will work in this Python, and what is missing
   demo     all of it on a small dataset made on the spot
 

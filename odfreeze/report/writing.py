@@ -1,0 +1,61 @@
+"""The files of an account: ``report.html`` and ``report.json``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from odfreeze.account import Account, read_account
+from odfreeze.errors import OutputError
+from odfreeze.files import refuse_remote, write_atomically
+
+__all__ = ["account_bytes", "write_account", "write_report"]
+
+
+def account_bytes(account: Account, kind: Literal["html", "json"]) -> bytes:
+    """Returns the account as a page or as JSON, in UTF-8."""
+    if kind == "html":
+        from odfreeze.report.page import render_page
+
+        return render_page(account)
+    import json
+
+    from odfreeze.report.account import account_json
+
+    return (json.dumps(account_json(account), indent=1) + "\n").encode()
+
+
+def write_account(account: Account, directory: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Writes page and JSON into a directory, which is made where it is missing.
+
+    Returns:
+      Their paths.
+
+    Raises:
+      RemotePathError: The directory is not on this machine.
+      OutputError: A file cannot be written.
+    """
+    refuse_remote(directory)
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be made: {error.strerror}; give another --output_dir",
+            path=str(folder),
+        ) from None
+    page, data = folder / "report.html", folder / "report.json"
+    write_atomically(page, account_bytes(account, "html"))
+    write_atomically(data, account_bytes(account, "json"))
+    return page, data
+
+
+def write_report(directory: str | os.PathLike[str]) -> Path:
+    """Writes the account of a run into its own directory; returns the page's path.
+
+    Raises:
+      UsageError: It is no directory of a run.
+      RemotePathError, OutputError: As for `write_account`.
+    """
+    return write_account(read_account(directory), directory)[0]
