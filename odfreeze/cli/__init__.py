@@ -1,353 +1,169 @@
-"""The training parent: checks, starts the child, watches it, verifies. Imports no TensorFlow."""
+"""The command line: ``odfreeze COMMAND …``.
+
+Each command is a module of this package with ``add_arguments(parser)`` and
+``run(args) -> int``. Only the module of the command that was asked for is imported.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import importlib
 import os
-import signal
-import subprocess
+import re
 import sys
-import tempfile
-import threading
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import NoReturn
 
-from odfreeze import errors
-from odfreeze.check.subject import RunFlags
-from odfreeze.curves import CurvesWriter
-from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
-from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import record_path
-from odfreeze.selection import FrozenBatchNorm
-from odfreeze.training.cluster import read_cluster, refuse_taken_port
-from odfreeze.training.determinism import check_seed
-from odfreeze.training.precheck import check_run, latest_step, local_directory, precheck
-from odfreeze.training.request import TrainingRequest, parse_event
-from odfreeze.training.run_report import RunFacts, keep_verification
-from odfreeze.verify import Verification, verify
+from odfreeze.errors import OdfreezeError, UsageError, nearest, suggest
 
-__all__ = ["TrainingResult", "child_environment", "run_stock", "train"]
+__all__ = ["COMMANDS", "build_parser", "main"]
 
-_LOG = "train.log"
-
-#: Called with each event of a run, a dict with ``kind`` and more.
-Watch = Callable[[dict[str, Any]], None]
+#: Every command with its line in ``odfreeze --help``, in the order of the work.
+COMMANDS: dict[str, str] = {
+    "preview": "show which variables each pattern matches, from the checkpoint alone",
+    "groups": "list a model's head, neck, backbone by blocks, batch norm, with their patterns",
+    "set": "rewrite fields of a pipeline.config and not one byte else",
+    "check": "find what is wrong in a config before anything runs; --fix mends it",
+    "explain": "tell what a finding's code means: what stock does, why, the cure",
+    "plan": "draft the stages for a model: head, neck, the backbone from its top",
+    "stage": "write the configs of a staged fine-tuning",
+    "train": "train with the real OD API, the freezing enforced, then verify",
+    "verify": "prove that frozen values did not change by one bit",
+    "report": "tell what became of a run, on a page: stages, curves, proofs, movement",
+    "doctor": "tell whether training will work in this Python, and what is missing",
+    "demo": "all of it on a small dataset made on the spot",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """How a training run ended.
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are :class:`UsageError`, with a suggestion for a misspelt flag."""
 
-    Attributes:
-      model_dir: The run's directory.
-      step: Steps taken, those before a resume included.
-      trained: Whether this call took any step; False where all were taken already.
-      verification: What :func:`odfreeze.verify` found; on a worker that has neither record nor
-        checkpoint on its machine, of its own values alone.
-    """
-
-    model_dir: Path
-    step: int
-    trained: bool
-    verification: Verification
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError in place of argparse's usage text and exit."""
+        hint = ""
+        unknown = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
+        if unknown:
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            near = nearest(unknown.group(1), flags)
+            hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"{message}{hint} (see `{self.prog} --help`)")
 
 
-def train(
-    config: str | os.PathLike[str],
-    model_dir: str | os.PathLike[str],
-    *,
-    num_train_steps: int | None = None,
-    checkpoint_every_n: int = 1000,
-    frozen_batch_norm: FrozenBatchNorm = "hold",
-    seed: int | None = None,
-    allow: Collection[str] = (),
-    ignore: Sequence[str] = (),
-    flags: Sequence[str] = (),
-    python: str = sys.executable,
-    watch: Watch | None = None,
-    verbose: bool = False,
-) -> TrainingResult:
-    """Trains with the real OD API, the config's freezing enforced, and verifies.
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as it is written; the width is given, since to ask the terminal takes an import."""
 
-    The same call again resumes a run that was cut off.
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=98)
+
+
+def build_parser(command: str) -> argparse.ArgumentParser:
+    """Returns the parser of one command, importing its module."""
+    module = importlib.import_module(f"odfreeze.cli.{command}")
+    parser = _Parser(
+        prog=f"odfreeze {command}",
+        description=module.__doc__,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
 
     Args:
-      config: The pipeline.config.
-      model_dir: Directory of the run: checkpoints, summaries, and ``odfreeze/`` with the
-        record, the log, the verification and the report.
-      num_train_steps: Steps to end at, in place of the config's ``num_steps``.
-      checkpoint_every_n: Save every so many steps; the last step is always saved.
-      frozen_batch_norm: ``hold`` keeps the statistics of frozen batch norm layers as they are,
-        ``update`` lets them follow the new data.
-      seed: Makes the run repeatable: with the same seed, versions and machine it ends with the
-        same values, bit by bit, and with nothing frozen with those of ``model_main_tf2``
-        under :func:`run_stock` with that seed. Costs speed. A run that was cut off and resumed
-        draws its images in another order than one that was not.
-      allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
-      ignore: Codes, or beginnings of codes, of what a check finds, to go on in spite of.
-      flags: More flags for ``model_main_tf2``.
-      python: The Python of the environment that has TensorFlow and the OD API.
-      watch: Called with each event: ``finding``, ``phase``, ``selection``, ``step``, ``block``,
-        ``saved``, ``done``.
-      verbose: Whether to repeat the child's log on standard error, besides its file.
+      argv: Arguments without the program's name; those of the process by default.
 
     Returns:
-      How the run ended.
-
-    Raises:
-      TrainingRefusedError: Before anything starts, for what would not be what was meant.
-      SelectionMismatchError: When the live model's selection is not the previewed one.
-      TrainingFailedError: When the child failed or was interrupted.
-      UsageError, RemotePathError, ConfigError: For arguments that cannot be used.
+      Exit status: 0 fine, 1 a check, a verification or a run failed, 2 wrong usage or
+      unreadable input, 130 interrupted.
     """
-    facts = RunFacts()
-
-    def notify(event: dict[str, Any]) -> None:
-        facts(event)
-        keep_curves(event)
-        if watch is not None:
-            watch(event)
-
-    if checkpoint_every_n < 1:
-        raise UsageError(f"--checkpoint_every_n is {checkpoint_every_n}; give 1 or more")
-    cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
-    keep_curves: Watch = CurvesWriter(model_dir) if cluster.is_chief else (lambda event: None)
-    check_seed(seed)
-    pipeline = PipelineConfig.read(config)
-    run_flags = RunFlags(
-        model_dir=os.fspath(local_directory(model_dir)),
-        num_train_steps=num_train_steps,
-        checkpoint_every_n=checkpoint_every_n,
-        num_replicas=len(cluster.tasks) if len(cluster.tasks) > 1 else None,
-        num_workers=len(cluster.tasks),
-        use_tpu="--use_tpu=true" in flags,
-        frozen_batch_norm=frozen_batch_norm,
-        is_enforced=True,
-    )
-    findings = check_run(pipeline, run_flags, ignore)
-    checked = precheck(pipeline, model_dir, num_train_steps, frozen_batch_norm, allow, seed)
-    for finding in findings:
-        notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
-    directory = Path(model_dir)
-    kept = directory / "odfreeze" / "verification.json"
-    if checked.steps_left > 0:
-        refuse_taken_port(cluster)
-        if cluster.is_chief:
-            kept.unlink(missing_ok=True)  # what it says is of values that are about to change
-        request = TrainingRequest(
-            config=os.fspath(config),
-            model_dir=os.fspath(model_dir),
-            num_steps=checked.num_steps,
-            frozen_batch_norm=frozen_batch_norm,
-            allow=tuple(allow),
-            expected=checked.expected,
-            flags=(
-                f"--pipeline_config_path={os.fspath(config)}",
-                f"--model_dir={os.fspath(model_dir)}",
-                f"--checkpoint_every_n={checkpoint_every_n}",
-                *flags,
-            ),
-            seed=seed,
-        )
-        notify({"kind": "start", "num_steps": checked.num_steps, "resume_at": checked.step})
-        log = directory / "odfreeze" / cluster.log_name
-        _run_child(request, log, python, notify, verbose)
-    step = latest_step(directory) or 0
-    # A worker on a machine of its own has neither record nor checkpoint: only what it held.
-    if step < checked.num_steps and (cluster.is_chief or record_path(directory).exists()):
-        raise TrainingFailedError(
-            f"training ended without an error, but the last checkpoint is of step {step}, not"
-            f" {checked.num_steps} (log: {directory / 'odfreeze' / cluster.log_name})",
-            returncode=0,
-        )
-    verification = verify(directory)
-    if cluster.is_chief:
-        keep_verification(directory, verification, facts if checked.steps_left > 0 else None)
-    step = verification.after_step or 0
-    return TrainingResult(directory, step, checked.steps_left > 0, verification)
-
-
-def run_stock(
-    config: str | os.PathLike[str],
-    model_dir: str | os.PathLike[str],
-    *,
-    flags: Sequence[str] = (),
-    seed: int | None = None,
-    python: str = sys.executable,
-    verbose: bool = False,
-) -> None:
-    """Runs ``model_main_tf2`` as it is: nothing is enforced, only the compatibility is supplied.
-
-    With ``--checkpoint_dir`` among the flags it evaluates, as stock does; without, it trains as
-    stock does.
-
-    Args:
-      config: The pipeline.config.
-      model_dir: Directory of the run.
-      flags: More flags for ``model_main_tf2``.
-      seed: Makes the run repeatable, see :func:`train`; stock itself has no such flag.
-      python: The Python of the environment that has TensorFlow and the OD API.
-      verbose: Whether to repeat the child's log on standard error, besides its file.
-
-    Raises:
-      TrainingFailedError: When the child failed or was interrupted.
-      RemotePathError: The run's directory is not on this machine.
-      UsageError: The seed is out of its range.
-    """
-    check_seed(seed)
-    log = local_directory(model_dir) / "odfreeze" / _LOG
-    request = TrainingRequest(
-        config=os.fspath(config),
-        model_dir=os.fspath(model_dir),
-        num_steps=0,
-        flags=(
-            f"--pipeline_config_path={os.fspath(config)}",
-            f"--model_dir={os.fspath(model_dir)}",
-            *flags,
-        ),
-        seed=seed,
-    )
-    _run_child(request, log, python, lambda event: None, verbose)
-
-
-def _run_child(
-    request: TrainingRequest, log: Path, python: str, notify: Watch, verbose: bool
-) -> None:
-    """Runs the child to its end; raises for every end but a good one."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    tail: deque[str] = deque(maxlen=200)
-    failure: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="odfreeze-") as scratch, log.open("ab") as log_file:
-        request_file = Path(scratch) / "request.json"
-        request.write(request_file)
-        child = subprocess.Popen(
-            [python, "-m", "odfreeze.training", str(request_file)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=child_environment(),
-        )
-        assert child.stdout and child.stderr and child.stdin
-        drain = threading.Thread(
-            target=_drain, args=(child.stderr, log_file, tail, verbose), daemon=True
-        )
-        drain.start()
-        try:
-            with _forwarded_signals(child):
-                for raw in child.stdout:
-                    line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                    event = parse_event(line)
-                    if event is None:
-                        _log_line(raw, log_file, tail, verbose)
-                    elif event["kind"] == "error":
-                        failure = event
-                    else:
-                        notify(event)
-                returncode = child.wait()
-        except BaseException:  # such as one of `notify`: nobody watches the child any more
-            child.kill()
-            child.wait()
-            raise
-        finally:
-            drain.join(timeout=10)
-            child.stdin.close()
-            child.stdout.close()
-    if returncode != 0:
-        raise _failure(returncode, failure, log, list(tail))
-
-
-def _failure(
-    returncode: int, event: dict[str, Any], log: Path, tail: Sequence[str]
-) -> OdfreezeError:
-    """Returns the error for a child that ended badly: its own, if it is one of ours."""
-    if returncode < 0:
-        try:
-            name = signal.Signals(-returncode).name
-        except ValueError:  # a real-time signal has a number only
-            name = f"signal {-returncode}"
-        ended = TrainingFailedError(
-            f"training was ended by {name}; the same command resumes it (log: {log})",
-            returncode=returncode,
-        )
-        ended.exit_status = 128 - returncode
-        return ended
-    message = event.get("message")
-    own = getattr(errors, str(event.get("error")), None)
-    if message and isinstance(own, type) and issubclass(own, OdfreezeError):
-        try:
-            error = own(message, **event.get("details", {}))
-        except TypeError:
-            error = OdfreezeError(message)
-        error.exit_status = returncode
-        return error
-    what = message or next((t for t in reversed(tail) if t.strip()), "no output")
-    return TrainingFailedError(
-        f"training failed with exit status {returncode}: {what} (log: {log})",
-        returncode=returncode,
-    )
-
-
-def _drain(stream: IO[bytes], log: IO[bytes], tail: deque[str], verbose: bool) -> None:
-    with stream:
-        for raw in stream:
-            _log_line(raw, log, tail, verbose)
-
-
-def _log_line(raw: bytes, log: IO[bytes], tail: deque[str], verbose: bool) -> None:
-    line = raw.decode("utf-8", "replace").rstrip("\r\n")
-    tail.append(line)
-    # A full disk or a closed terminal loses lines; a child that nobody reads would hang.
-    with contextlib.suppress(OSError, ValueError):
-        log.write(raw)
-        log.flush()
-    if verbose:
-        with contextlib.suppress(OSError, ValueError):
-            print(line, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _forwarded_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Passes Ctrl-C and SIGTERM on to the child; the parent ends when the child has."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def forward(number: int, frame: object) -> None:
-        received.append(number)
-        with contextlib.suppress(OSError, ValueError):
-            child.send_signal(number if os.name == "posix" else signal.SIGTERM)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as for a job in the background of a script
-            signal.signal(number, forward)
+    arguments = _underscored(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name no terminal can show must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    if received and child.returncode == 0:  # it came when the child had ended: for us, then
-        signal.raise_signal(received[-1])
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has gone: not our failure
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return 0
+    except OdfreezeError as error:
+        return _fail(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", 2)
+    except Exception as error:
+        if os.environ.get("ODFREEZE_DEBUG"):
+            raise
+        return _fail(
+            f"a fault of odfreeze itself: {type(error).__name__}: {error}"
+            " (ODFREEZE_DEBUG=1 shows where; please report it)",
+            1,
+        )
 
 
-def child_environment() -> dict[str, str]:
-    """Returns the child's environment: this one, with a source tree of odfreeze importable.
+def _fail(message: str, status: int) -> int:
+    """Prints a message behind all output so far, wherever that goes; returns the status."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    print(f"odfreeze: {message}", file=sys.stderr)
+    return status
 
-    The folder of an installed odfreeze is not passed on: it holds all packages of this
-    environment, and the child's Python may be another one's.
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments[0] in ("--version", "-V"):
+        from odfreeze import __version__
+
+        print(f"odfreeze {__version__}")
+        return 0
+    command, *rest = arguments
+    if command not in COMMANDS:
+        hint = suggest(command, COMMANDS)
+        raise UsageError(f"there is no command {command!r}{hint} (see `odfreeze --help`)")
+    try:
+        args = build_parser(command).parse_args(rest)
+    except SystemExit as exit_:  # argparse's own --help ends this way
+        return int(exit_.code or 0)
+    status: int = args.run(args)
+    return status
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "usage: odfreeze COMMAND [ARGUMENTS]",
+        "",
+        "Freezing for the TensorFlow Object Detection API.",
+        "",
+        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
+        "",
+        "`odfreeze COMMAND --help` tells more about one; `odfreeze --version` tells the version.",
+    ]
+    return "\n".join(lines)
+
+
+def _underscored(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments with their flags spelt as the OD API spells flags.
+
+    >>> _underscored(["--model-dir=my-dir", "my-dir", "--", "--my-file"])
+    ['--model_dir=my-dir', 'my-dir', '--', '--my-file']
     """
-    home = Path(importlib.import_module("odfreeze").__file__ or "").resolve().parent.parent
-    installed = home.name in ("site-packages", "dist-packages")
-    paths = [*([] if installed else [str(home)]), os.environ.get("PYTHONPATH", "")]
-    return {
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONUNBUFFERED": "1",
-    }
+    found = list(arguments)
+    for i, argument in enumerate(found):
+        if argument == "--":
+            break
+        if argument.startswith("--"):
+            flag, equals, value = argument.partition("=")
+            found[i] = "--" + flag[2:].replace("-", "_") + equals + value
+    return found
