@@ -147,7 +147,9 @@ class BarProgress:
         self._facts = _Facts()
         self._task: Any = None
         self._all: Any = None
+        self._totals: dict[str, int] = {}
         self._before = 0
+        self._is_running = False
         self._stage = ""
         self._now = ""
 
@@ -167,6 +169,7 @@ class BarProgress:
             total = sum(one["num_steps"] for one in event["stages"])
             done = sum(one["num_steps"] for one in event["stages"] if one["is_finished"])
             self._before = done
+            self._totals = {one["stage"]: one["num_steps"] for one in event["stages"]}
             if len(event["stages"]) > 1:
                 self._all = self._bar.add_task("all stages", total=total, completed=done, facts="")
         elif kind == "start":
@@ -181,9 +184,10 @@ class BarProgress:
             if kind == "stage":
                 self._stage = f"stage {event['number']} of {event['of']}, {event['stage']}: "
             elif kind == "verified":
-                self._before += event.get("num_steps", 0)
+                self._before += self._totals.get(event["stage"], 0)
+                self._is_running = False
             _say_other(event, self.say)
-        self._show(at_end=kind == "verified")
+        self._show()
 
     def say(self, text: str) -> None:
         """Prints one line above the bar."""
@@ -192,7 +196,7 @@ class BarProgress:
     def _begin(self, event: dict[str, Any]) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._now = "starting"
+        self._now, self._is_running = "starting", True
         overall, self._all = self._all, None
         self._task = self._bar.add_task("", total=event["num_steps"], facts="")
         if overall is not None:  # below the stage's own
@@ -202,7 +206,7 @@ class BarProgress:
                 old.description, total=old.total, completed=int(old.completed), facts=""
             )
 
-    def _show(self, *, at_end: bool) -> None:
+    def _show(self) -> None:
         """Puts all that is known on the bars."""
         if self._task is not None:
             self._bar.update(
@@ -215,7 +219,7 @@ class BarProgress:
             left = self._pace.left_for_all()
             self._bar.update(
                 self._all,
-                completed=self._before + (0 if at_end else self._pace.step),
+                completed=self._before + (self._pace.step if self._is_running else 0),
                 facts="" if left is None else f"{format_duration(left)} left",
             )
 

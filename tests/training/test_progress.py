@@ -200,6 +200,116 @@ def test_a_reader_that_has_gone_does_not_end_the_run() -> None:
     PlainProgress(Closed()).say("a line")
 
 
+# --- several stages ---
+
+RUN = {
+    "kind": "run",
+    "stages": [
+        {
+            "stage": name, "num_steps": steps, "step": step, "is_finished": done,
+            "is_due": not done, "metric": metric,
+        }
+        for name, steps, step, done, metric in (
+            ("01_head", 40, 40, True, None),
+            ("02_neck", 100, 0, False, "DetectionBoxes_Precision/mAP@.50IOU"),
+            ("03_all", 60, 20, False, None),
+        )
+    ],
+    "steps_per_second": None,
+    "seconds_to_first_step": None,
+}  # fmt: skip
+NECK = {"kind": "stage", "stage": "02_neck", "number": 2, "of": 3}
+ALL = {"kind": "stage", "stage": "03_all", "number": 3, "of": 3}
+
+
+def test_the_time_left_for_all_stages_is_that_of_this_one_and_of_those_behind_it() -> None:
+    shown = lines(
+        (0, RUN),
+        (0, {"kind": "skipped", "stage": "01_head", "number": 1, "of": 3}),
+        (0, NECK),
+        (0, START),
+        (30, step(0)),  # its start-up takes 30 s
+        (10, step(20)),
+    )
+    # 80 steps of this stage at 2 a second, then 30 s of start-up and the other 40 steps.
+    assert shown[-1] == (
+        "stage 2 of 3, 02_neck: step 20 of 100, 2.00 steps/s, 40 s left, 1 min 30 s for all stages"
+    )
+
+
+def test_a_stage_that_starts_is_taken_to_go_as_the_one_before() -> None:
+    shown = lines(
+        (0, RUN), (0, NECK), (0, START), (30, step(0)), (50, block(100, 0.5)),
+        (0, {"kind": "verified", "stage": "02_neck", "number": 2, "of": 3, "summary": "verified"}),
+        (0, ALL),
+        (0, {"kind": "start", "num_steps": 60, "resume_at": 20}),
+        (12, step(20)),
+    )  # fmt: skip
+    # 40 steps at 2 a second, and what is left of 30 s of start-up.
+    assert shown[-1] == "stage 3 of 3, 03_all: step 20 of 60, 38 s for all stages"
+
+
+def test_before_anything_is_measured_the_last_sitting_counts() -> None:
+    run = {**RUN, "steps_per_second": 4.0, "seconds_to_first_step": 10.0}
+    shown = lines((0, run), (0, NECK), (0, START), (4, step(0)))
+    # 6 s of start-up, 100 steps; 10 s of start-up, 40 steps.
+    assert shown[-1] == "stage 2 of 3, 02_neck: step 0 of 100, 51 s for all stages"
+
+
+def test_a_stage_that_ended_early_leaves_no_time_behind() -> None:
+    shown = lines(
+        (0, RUN), (0, NECK), (0, START), (0, step(0)), (10, step(40)),
+        (0, {"kind": "decided", "step": 40, "sentence": "the loss rests; the stage ends"}),
+        (0, {"kind": "verified", "stage": "02_neck", "number": 2, "of": 3, "summary": "verified"}),
+        (0, ALL),
+        (0, {"kind": "start", "num_steps": 60, "resume_at": 20}),
+        (10, step(20)),
+    )  # fmt: skip
+    assert shown[-4:] == [
+        "the loss rests; the stage ends",
+        "stage 2 of 3: verified",
+        "stage 3 of 3: 03_all",
+        "stage 3 of 3, 03_all: step 20 of 60, 10 s for all stages",
+    ]
+
+
+def test_loss_metric_and_rate_are_shown_as_they_come() -> None:
+    metrics = {"DetectionBoxes_Precision/mAP": 0.125, "DetectionBoxes_Precision/mAP@.50IOU": 0.5}
+    rated = {"Loss/total_loss": 0.25, "learning_rate": 0.0123456}
+    shown = lines(
+        (0, RUN), (0, NECK), (0, START), (0, step(0)),
+        (10, {"kind": "block", "step": 10, "scalars": rated}),
+        (10, {"kind": "evaluated", "step": 10, "metrics": metrics}),
+        (10, step(20)),
+    )  # fmt: skip
+    assert shown[-1].startswith(
+        "stage 2 of 3, 02_neck: step 20 of 100, loss 0.2500, mAP@.50IOU 0.5000, rate 0.0123, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("metrics", "text"),
+    (
+        ({"Loss/total_loss": 0.5, "DetectionBoxes_Precision/mAP": 0.25}, "mAP 0.2500"),
+        ({"Loss/total_loss": 0.5}, "total_loss 0.5000"),
+        ({}, None),
+    ),
+    ids=("the usual one", "the first", "none"),
+)
+def test_of_an_evaluation_that_nothing_waits_for_the_usual_metric_is_shown(
+    metrics: dict[str, float], text: str | None
+) -> None:
+    evaluated = {"kind": "evaluated", "step": 3, "metrics": metrics}
+    assert lines((0, START), (0, evaluated), (0, step(3))) == [
+        ", ".join(filter(None, ("step 3 of 100", text)))
+    ]
+
+
+def test_a_plan_of_one_stage_has_no_time_for_all() -> None:
+    run = {**RUN, "stages": RUN["stages"][1:2], "steps_per_second": 4.0}
+    assert lines((0, run), (0, START), (0, step(0))) == ["step 0 of 100"]
+
+
 # --- the bar ---
 
 
@@ -262,3 +372,30 @@ def test_the_next_stage_gets_a_bar_of_its_own(terminal: Terminal) -> None:
 def test_a_finding_is_said_as_it_is() -> None:
     text = "a.config:3:1: warning ODF410: nobody reads [bold] it"
     assert lines((0, {"kind": "finding", "text": text})) == [text]
+
+
+def test_the_bar_of_all_stages_is_below_the_stages_own(terminal: Terminal) -> None:
+    clock = Clock()
+    with BarProgress(terminal, clock=clock) as progress:
+        for seconds, event in (
+            (0, RUN), (0, NECK), (0, START), (0, step(0)), (10, block(50, 0.5)),
+        ):  # fmt: skip
+            clock.now += seconds
+            progress(event)
+    own, overall = [" ".join(line.split()) for line in terminal.text().splitlines()[-2:]]
+    assert "stage 2 of 3, 02_neck: training" in own
+    assert own.endswith(" 50/100 loss 0.5000, 5.00 steps/s, 10 s left")
+    assert "all stages" in overall
+    assert overall.endswith(" 90/200 18 s left")
+
+
+def test_a_stage_that_is_verified_counts_once(terminal: Terminal) -> None:
+    verified = {"kind": "verified", "stage": "02_neck", "number": 2, "of": 3, "summary": "verified"}
+    start = {"kind": "start", "num_steps": 60, "resume_at": 20}
+    shown = []
+    with BarProgress(terminal) as progress:
+        for event in (RUN, NECK, START, step(0), step(80), verified, ALL, start, step(30)):
+            progress(event)
+            shown.append(int(progress._bar.tasks[-1].completed))
+    # A stage that ended early has done all that it will do.
+    assert shown == [40, 40, 40, 40, 120, 140, 140, 160, 170]
