@@ -1,4 +1,4 @@
-"""Plans of the tiny detector, and a child that leaves behind what training them would."""
+"""Stages and plans of the tiny detector, and a child that leaves what training them would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from odfreeze.record import index_digest
 from odfreeze.stages import plan_stages
 from tests.support.bundle_writer import write_checkpoint
 from tests.support.fake_training import fake_python, write_run
-from tests.support.tiny_detector import specs
+from tests.support.tiny_detector import specs, write_detector
 
 BASE = """\
 model { ssd { num_classes: 3 } }
@@ -150,3 +150,30 @@ def prepare(
             (folder / str(step) / "checkpoint").unlink()
         copy.unlink()
         start = folder / str(one.num_steps) / f"ckpt-{one.num_steps}"
+
+
+PATTERNS = {
+    "01_head": ("^Conv1", "^bn_Conv1", "^block_", "^SSD"),
+    "02_neck": ("^Conv1", "^bn_Conv1", "^block_"),
+}
+
+
+def write_two_stages(directory: Path) -> Path:
+    """Writes two stages of 10 and 20 steps to ``stages``; what each run leaves is beside them."""
+    base = PipelineConfig.read(write_detector(directory))
+    start = directory / "ckpt-0"
+    for steps, (name, patterns) in zip((10, 20), PATTERNS.items(), strict=True):
+        folder = directory / "stages" / name
+        folder.mkdir(parents=True)
+        config = base.with_changes(
+            num_steps=steps,
+            freeze_variables=list(patterns),
+            fine_tune_checkpoint=start.as_posix(),
+            fine_tune_checkpoint_type="full",
+        )
+        config.write(folder / "pipeline.config")
+        # The run of the one before is not in its place yet; what it leaves there is known.
+        began = index_digest(directory / "01_head" / "ckpt-10" if steps == 20 else start)
+        write_run(directory / name, folder / "pipeline.config", steps, start_digest=began)
+        start = folder / "model" / f"ckpt-{steps}"
+    return directory / "stages"
