@@ -91,7 +91,7 @@ def measure_movement(model_dir: str | os.PathLike[str]) -> tuple[Movement, ...]:
             end = stack.enter_context(Checkpoint.open(model_dir))
             start = stack.enter_context(Checkpoint.open(_start(record, Path(model_dir))))
             norms = dict(_measured(record, variables, start, end))
-    except (CheckpointError, RemotePathError):
+    except (CheckpointError, RemotePathError, OSError):
         norms = {}
     return tuple(_movements(variables, norms))
 

@@ -137,6 +137,7 @@ def run(args: argparse.Namespace) -> int:
 
     from odfreeze.report.stages import render_stages, stages_json
     from odfreeze.report.training import render_results, render_results_json
+    from odfreeze.report.writing import keep_report
     from odfreeze.stage_runs import read_run
     from odfreeze.training.launch import train
     from odfreeze.training.progress import open_progress
@@ -147,16 +148,19 @@ def run(args: argparse.Namespace) -> int:
         options |= {"from_stage": args.from_stage, "only_stage": args.only_stage}
         if args.keep_checkpoints:
             options["keep_checkpoints"] = args.keep_checkpoints
-    state = None
-    with open_progress(sys.stderr if args.format == "json" else sys.stdout) as progress:
-        options["watch"] = progress
-        if args.plan:
-            results = train_plan(args.plan, directory, force=bool(args.force), **options)
-        elif directory:
-            results = train_stages(directory, **options)
-        else:
-            options["num_train_steps"] = args.num_train_steps
-            results = (train(args.pipeline_config_path, args.model_dir, **options),)
+    state = page = None
+    try:
+        with open_progress(sys.stderr if args.format == "json" else sys.stdout) as progress:
+            options["watch"] = progress
+            if args.plan:
+                results = train_plan(args.plan, directory, force=bool(args.force), **options)
+            elif directory:
+                results = train_stages(directory, **options)
+            else:
+                options["num_train_steps"] = args.num_train_steps
+                results = (train(args.pipeline_config_path, args.model_dir, **options),)
+    finally:  # what became of a run that failed is worth a page, too
+        page = keep_report(directory) if directory else None
     if directory:
         state = read_run(directory)
     if args.format == "json":
@@ -165,6 +169,8 @@ def run(args: argparse.Namespace) -> int:
         print(render_results(results))
         if state is not None:
             print("\n" + render_stages(state))
+        if page is not None:
+            print(f"\nReport: {page}")
     return 0 if all(result.verification.ok for result in results) else 1
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Literal
 
 from odfreeze.account import Account, read_account
-from odfreeze.errors import OutputError
+from odfreeze.errors import OdfreezeError, OutputError
 from odfreeze.files import refuse_remote, write_atomically
 
-__all__ = ["account_bytes", "write_account", "write_report"]
+__all__ = ["account_bytes", "keep_report", "write_account"]
 
 
 def account_bytes(account: Account, kind: Literal["html", "json"]) -> bytes:
@@ -51,11 +52,11 @@ def write_account(account: Account, directory: str | os.PathLike[str]) -> tuple[
     return page, data
 
 
-def write_report(directory: str | os.PathLike[str]) -> Path:
+def keep_report(directory: str | os.PathLike[str]) -> Path | None:
     """Writes the account of a run into its own directory; returns the page's path.
 
-    Raises:
-      UsageError: It is no directory of a run.
-      RemotePathError, OutputError: As for `write_account`.
+    A run does not fail for want of its report: None where it is none, or cannot be written.
     """
-    return write_account(read_account(directory), directory)[0]
+    with contextlib.suppress(OdfreezeError, OSError):
+        return write_account(read_account(directory), directory)[0]
+    return None

@@ -188,6 +188,14 @@ def test_stages_as_json(calls: list, capsys) -> None:
     assert (shown["runs"], shown["stages"]) == ([], DONE.to_json()["stages"])
 
 
+def test_a_plan_that_was_run_has_a_report(calls: list, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("odfreeze.report.writing.keep_report", lambda where: Path(where, "x.html"))
+    assert main(["train", "--stages_dir", "stages"]) == 0
+    assert capsys.readouterr().out.endswith(f"yes\n\nReport: {Path('stages/x.html')}\n")
+    assert main(["train", "--stages_dir", "stages", "--format=json"]) == 0
+    json.loads(capsys.readouterr().out)
+
+
 def test_a_folder_without_stages(folder: Path, capsys) -> None:
     assert main(["train", "--stages_dir", "stages"]) == 2
     assert capsys.readouterr().err == (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from odfreeze.report.writing import write_report
+from odfreeze.report.writing import keep_report
 from tests.support.account_runs import write_staged
 from tests.support.browser import chromium, colours_of, visit
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium is insta
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    return write_report(write_staged(tmp_path_factory.mktemp("browser") / "run"))
+    return keep_report(write_staged(tmp_path_factory.mktemp("browser") / "run"))
 
 
 def test_a_browser_shows_the_page_and_asks_for_nothing(page, tmp_path):
