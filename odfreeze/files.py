@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from odfreeze.errors import ConfigError, OutputError, RemotePathError
 
-__all__ = ["LARGEST_TEXT", "read_text_file", "refuse_remote", "write_atomically"]
+__all__ = [
+    "LARGEST_TEXT",
+    "read_text_file",
+    "refuse_remote",
+    "write_atomically",
+    "write_variables",
+]
 
 #: No text that people write is near this size, in bytes.
 LARGEST_TEXT = 16 << 20
@@ -80,3 +88,30 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise OutputError(
             f"{path} cannot be written: {error.strerror}; check the directory", path=str(path)
         ) from None
+
+
+def write_variables(
+    path: str | os.PathLike[str], head: Mapping[str, Any], variables: Iterable[Mapping[str, Any]]
+) -> None:
+    """Writes JSON about variables, one a line: a person can read it, and compare two with diff.
+
+    Args:
+      path: Of the file; its directory is made.
+      head: What there is but variables; not empty.
+      variables: What there is of each.
+
+    Raises:
+      OutputError: It cannot be written.
+    """
+    import json
+
+    text = json.dumps(head, indent=1).removesuffix("\n}")
+    rows = ",\n  ".join(map(json.dumps, variables))
+    text += f',\n "variables": [\n  {rows}\n ]\n}}\n'
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}; check the directory", path=str(path)
+        ) from None
+    write_atomically(path, text.encode("utf-8"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from odfreeze.conduct import Conduct
 from odfreeze.errors import RecordError
-from odfreeze.files import refuse_remote, write_atomically
+from odfreeze.files import refuse_remote, write_variables
 from odfreeze.selection import STATES, FrozenBatchNorm, State
 
 if TYPE_CHECKING:
@@ -159,22 +159,13 @@ def write_record(record: RunRecord, model_dir: str | os.PathLike[str]) -> Path:
       RemotePathError: The directory is not on this machine.
       OutputError: It cannot be written.
     """
-    import json
-
     refuse_remote(model_dir)
     path = record_path(model_dir)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head = {
-        key: value
-        for key, value in ((f.name, getattr(record, f.name)) for f in dataclasses.fields(record))
-        if key != "variables"
-    }
+    head = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    del head["variables"]
     head["versions"] = dict(record.versions)
-    text = json.dumps({"version": RECORD_VERSION, "digest": _DIGEST, **head}, indent=1)
-    # One variable a line: a person can read it, and compare two with diff.
-    rows = ",\n  ".join(json.dumps(dataclasses.asdict(one)) for one in record.variables)
-    text = text.removesuffix("\n}") + f',\n "variables": [\n  {rows}\n ]\n}}\n'
-    write_atomically(path, text.encode("utf-8"))
+    rows = map(dataclasses.asdict, record.variables)
+    write_variables(path, {"version": RECORD_VERSION, "digest": _DIGEST, **head}, rows)
     return path
 
 

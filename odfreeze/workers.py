@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.errors import RecordError
-from odfreeze.files import refuse_remote, write_atomically
+from odfreeze.files import refuse_remote, write_variables
 from odfreeze.selection import STATES, State
 
 if TYPE_CHECKING:
@@ -131,17 +131,12 @@ def write_worker(worker: WorkerRecord, model_dir: str | os.PathLike[str]) -> Pat
       RemotePathError: The directory is not on this machine.
       OutputError: It cannot be written.
     """
-    import json
-
     refuse_remote(model_dir)
     path = worker_path(model_dir, worker.task)
-    path.parent.mkdir(parents=True, exist_ok=True)
     head = {f.name: getattr(worker, f.name) for f in dataclasses.fields(worker)}
     del head["variables"]
-    text = json.dumps({"version": _VERSION, **head}, indent=1)
-    rows = ",\n  ".join(json.dumps(dataclasses.asdict(one)) for one in worker.variables)
-    text = text.removesuffix("\n}") + f',\n "variables": [\n  {rows}\n ]\n}}\n'
-    write_atomically(path, text.encode("utf-8"))
+    rows = map(dataclasses.asdict, worker.variables)
+    write_variables(path, {"version": _VERSION, **head}, rows)
     return path
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from odfreeze.errors import ConfigError, RemotePathError
-from odfreeze.files import LARGEST_TEXT, read_text_file, refuse_remote, write_atomically
+from odfreeze.errors import ConfigError, OutputError, RemotePathError
+from odfreeze.files import (
+    LARGEST_TEXT,
+    read_text_file,
+    refuse_remote,
+    write_atomically,
+    write_variables,
+)
 
 
 @pytest.mark.parametrize("path", ["gs://b/x", "s3://b/x", "hdfs://n/x", "HTTPS://h/x"])
@@ -42,3 +49,21 @@ def test_writing_replaces_the_whole_file_and_leaves_nothing_behind(tmp_path: Pat
     write_atomically(file, b"new")
     assert file.read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_variables_are_a_line_each_below_all_else(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "x.json"
+    write_variables(file, {"version": 1, "of": {"a": None}}, [{"name": "ä"}, {"name": "b"}])
+    assert file.read_bytes().decode() == (
+        '{\n "version": 1,\n "of": {\n  "a": null\n },\n'
+        ' "variables": [\n  {"name": "\\u00e4"},\n  {"name": "b"}\n ]\n}\n'
+    )
+    assert json.loads(file.read_bytes()) == {
+        "version": 1, "of": {"a": None}, "variables": [{"name": "ä"}, {"name": "b"}],
+    }  # fmt: skip
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"x\.json cannot be written: .*; check the directory"):
+        write_variables(tmp_path / "file" / "x.json", {"version": 1}, [])
