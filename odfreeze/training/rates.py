@@ -9,6 +9,7 @@ from odfreeze.conduct import Rate
 from odfreeze.errors import SelectionMismatchError
 from odfreeze.rates import RatedSelection, rate_selection
 from odfreeze.refusal import refuse_rates
+from odfreeze.training.replicas import keys_of
 from odfreeze.training.updates import Adjustment, adjust_updates, corrects_bias
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def apply_rates(
     adjust_updates(
         optimizer,
         {
-            one.value._unique_id: Adjustment(scale, seen.get(one.record.object_path, 0))
+            key: Adjustment(scale, seen.get(one.record.object_path, 0))
             for one, state, scale in rows
             if state == "trainable"
+            for key in keys_of(one.value)
         },
     )

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["copies", "save_one_copy", "value_bytes"]
+__all__ = ["copies", "keys_of", "save_one_copy", "value_bytes"]
 
 
 def copies(variable: Any) -> tuple[Any, ...]:
@@ -19,6 +19,15 @@ def copies(variable: Any) -> tuple[Any, ...]:
     if type(inner).__name__.startswith("TPU"):
         return (variable,)
     return tuple(vars(inner).get("_values") or (inner,))
+
+
+def keys_of(variable: Any) -> set[str]:
+    """Returns what a variable and each of its copies is known by: their ``_unique_id``.
+
+    An update is applied to the copies, each on its own replica.
+    """
+    held = vars(_inner(variable)).get("_values") or ()
+    return {one._unique_id for one in (variable, *held)}
 
 
 def value_bytes(variable: Any) -> bytes:

@@ -53,8 +53,7 @@ def adjust_updates(optimizer: Any, adjustments: Mapping[str, Adjustment]) -> Non
 
     Args:
       optimizer: As the OD API builds it.
-      adjustments: By ``_unique_id`` of the variable; under a strategy, of the variable that
-        holds its copies.
+      adjustments: By ``_unique_id`` of what is updated: under a strategy, of each copy.
 
     Raises:
       TrainingRefusedError: The optimizer is of a kind whose steps cannot be adjusted.
@@ -77,21 +76,19 @@ class _Adjusted:
     """Stands between an optimizer and the updates that it applies."""
 
     def __init__(self, optimizer: Any, adjustments: Mapping[str, Adjustment]) -> None:
-        import tensorflow as tf
-
         self._optimizer = optimizer
         self._adjustments = adjustments
         self._kinds = tuple(dict.fromkeys(adjustments.values()))
         self._prepare = optimizer._prepare_local
         self._dense = optimizer._resource_apply_dense
         self._sparse = optimizer._resource_apply_sparse_duplicate_indices
+        # No decorators: Keras reads off the arguments that `apply_state` is to be handed over.
         for name, replacement in (
             ("_prepare_local", self.prepare),
             ("_resource_apply_dense", self.apply_dense),
             ("_resource_apply_sparse_duplicate_indices", self.apply_sparse),
         ):
-            plain = tf.autograph.experimental.do_not_convert(replacement)
-            object.__setattr__(optimizer, name, plain)
+            object.__setattr__(optimizer, name, replacement)
 
     def prepare(self, device: Any, dtype: Any, apply_state: dict[Any, Any]) -> None:
         """Computes the numbers of a step for a device and dtype, and the other sets of them."""
@@ -110,8 +107,7 @@ class _Adjusted:
 
     def _own(self, var: Any, apply_state: Any) -> Any:
         """Returns the numbers that a variable's update is to find."""
-        holder = getattr(var, "_distributed_container", None)  # of a copy, on one replica
-        kind = self._adjustments.get((var if holder is None else holder())._unique_id)
+        kind = self._adjustments.get(var._unique_id)
         if kind is None:
             return apply_state
         device, dtype = var.device, var.dtype.base_dtype

@@ -34,7 +34,8 @@ def build(kind: str, rate: float = 0.1, *, average: bool = False) -> tuple[Any, 
     config = optimizer_pb2.Optimizer()
     text_format.Merge(text, config)
     config.use_moving_average = average
-    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)
     optimizer, _ = optimizer_builder.build(config, global_step=step)
     return optimizer, step
 
@@ -78,7 +79,7 @@ def take_steps(
     variables = [one for one in model.trainable_variables if learns in one.name]
 
     def take(*gradients: Any) -> None:
-        given = gradients
+        given = [tf.identity(one) for one in gradients]  # each replica's own
         if sparse:  # the last row twice, so that its parts have to be summed up
             rows = [tf.constant([*range(one.shape[0]), one.shape[0] - 1]) for one in gradients]
             given = [
@@ -88,7 +89,12 @@ def take_steps(
         optimizer.apply_gradients(list(zip(given, variables, strict=True)))
         step.assign_add(1)
 
-    call = tf.function(take) if traced else take
+    strategy = tf.distribute.get_strategy()
+
+    def on_every_replica(*gradients: Any) -> None:
+        strategy.run(take, args=gradients)
+
+    call = tf.function(on_every_replica) if traced else take
     for number in steps:
         numbers = np.random.default_rng(number)
         every = {
