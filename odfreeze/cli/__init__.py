@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "train": "train with the real OD API, the freezing enforced, then verify",
     "verify": "prove that frozen values did not change by one bit",
     "report": "tell what became of a run, on a page: stages, curves, proofs, movement",
+    "compare": "show runs side by side, or run plans and do so: metrics, time, parameters trained",
     "doctor": "tell whether training will work in this Python, and what is missing",
     "demo": "all of it on a small dataset made on the spot",
 }
