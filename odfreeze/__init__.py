@@ -24,6 +24,7 @@ _HOMES = {
     "check.linter": ("Checked", "check_config", "fix_config"),
     "check.subject": ("RunFlags",),
     "checkpoint": ("Checkpoint",),
+    "comparison": ("ComparedRun", "Comparison", "Difference"),
     "findings": ("Finding",),
     "groups": ("Group", "Groups", "group"),
     "pipeline": ("PipelineConfig",),
@@ -33,6 +34,7 @@ _HOMES = {
     "selection": ("Pattern", "Selection", "select"),
     "stages": ("StagedConfig", "plan_stages", "write_stages"),
     "synthesis": ("patterns_for",),
+    "training.comparison": ("compare_plans", "compare_runs"),
     "training.demo": ("run_demo",),
     "training.launch": ("TrainingResult", "train"),
     "training.staged": ("train_stages",),
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
     from odfreeze.check.linter import fix_config as fix_config
     from odfreeze.check.subject import RunFlags as RunFlags
     from odfreeze.checkpoint import Checkpoint as Checkpoint
+    from odfreeze.comparison import ComparedRun as ComparedRun
+    from odfreeze.comparison import Comparison as Comparison
+    from odfreeze.comparison import Difference as Difference
     from odfreeze.errors import CheckpointCorruptError as CheckpointCorruptError
     from odfreeze.errors import CheckpointError as CheckpointError
     from odfreeze.errors import CheckpointNotFoundError as CheckpointNotFoundError
@@ -87,6 +92,8 @@ if TYPE_CHECKING:
     from odfreeze.stages import plan_stages as plan_stages
     from odfreeze.stages import write_stages as write_stages
     from odfreeze.synthesis import patterns_for as patterns_for
+    from odfreeze.training.comparison import compare_plans as compare_plans
+    from odfreeze.training.comparison import compare_runs as compare_runs
     from odfreeze.training.demo import run_demo as run_demo
     from odfreeze.training.launch import TrainingResult as TrainingResult
     from odfreeze.training.launch import train as train
