@@ -274,7 +274,12 @@ def stage_state(stage: StageRun, kept: StageState | None = None) -> StageState:
     except RecordError:
         step = None  # a checkpoint that no run of ours made
     if record is None or step is None:  # it has not begun, or was removed to begin anew
-        return StageState(stage.name, num_steps=stage.num_steps, config_digest=state.config_digest)
+        fresh = StageState(stage.name, num_steps=stage.num_steps, config_digest=state.config_digest)
+        if state.state != "failed" or not stage.model_dir.is_dir():
+            return fresh
+        return dataclasses.replace(
+            state, num_steps=stage.num_steps, step=0, checkpoint=None, start_digest=None
+        )
     finished = is_finished(stage, record.frozen_batch_norm, record.seed)
     failed = verdict.get("ok") is False
     reasons = "; ".join(map(str, verdict.get("reasons") or ())) if failed else None
@@ -302,15 +307,16 @@ def stage_state(stage: StageRun, kept: StageState | None = None) -> StageState:
 
 def _from_report(told: dict[str, Any]) -> dict[str, Any]:
     """Returns what a stage's report.json has of its last sitting, for a run without run.json."""
-    scalars = told.get("scalars")
+    scalars, ending = told.get("scalars"), told.get("ending")
     row = {
         "name": "", "state": "waiting", "seconds": told.get("seconds"), "ended": told.get("ended"),
         "steps_per_second": told.get("steps_per_second"),
         "seconds_to_first_step": told.get("seconds_to_first_step"),
         "loss": scalars.get("Loss/total_loss") if isinstance(scalars, dict) else None,
+        "decided": ending.get("sentence") if isinstance(ending, dict) else None,
     }  # fmt: skip
     read = RunState.from_json({"version": 1, "stages": [row]}).stages[0]
-    names = ("seconds", "ended", "steps_per_second", "seconds_to_first_step", "loss")
+    names = ("seconds", "ended", "steps_per_second", "seconds_to_first_step", "loss", "decided")
     return {name: getattr(read, name) for name in names}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from odfreeze.errors import OutputError
 from odfreeze.run_state import RUN_NAME, RunState, StageState, write_run_state
 from odfreeze.stage_runs import StageRun, stage_state
 from odfreeze.training.pace import Pace
@@ -65,7 +68,8 @@ class RunKeeper:
         elif kind == "decided":
             self._change(decided=event["sentence"])
         elif kind == "saved":
-            self._change(checkpoint=Path(event["checkpoint"]).resolve().as_posix())
+            prefix = Path(os.path.abspath(event["checkpoint"]))  # noqa: PTH100
+            self._change(step=event["step"], checkpoint=prefix.as_posix())
         else:
             return
         if kind in ("evaluated", "decided", "saved") or self._is_due():
@@ -95,10 +99,11 @@ class RunKeeper:
         self.write()
 
     def write(self) -> None:
-        """Writes the file."""
+        """Writes the file; a run goes on where it cannot: the truth is in the stages' own files."""
         self._written = self._clock()
         if self._is_chief:
-            write_run_state(self.state, self._directory)
+            with contextlib.suppress(OutputError):  # on Windows, while somebody reads it
+                write_run_state(self.state, self._directory)
 
     def _is_due(self) -> bool:
         return self._clock() - self._written >= self._every

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from odfreeze.errors import OdfreezeError, TrainingRefusedError, UsageError
+from odfreeze.errors import OdfreezeError, OutputError, TrainingRefusedError, UsageError
 from odfreeze.files import refuse_remote
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import read_plan
@@ -362,7 +363,8 @@ class _Run:
         config = PipelineConfig.read(stage.config)
         if not config.fine_tune_checkpoint or config.fine_tune_checkpoint_type != "full":
             keep.add("ckpt-0")  # where its random values were is nowhere else
-        prune_checkpoints(stage.model_dir, keep)
+        with contextlib.suppress(OutputError):  # then the next time
+            prune_checkpoints(stage.model_dir, keep)
 
 
 def _due(

@@ -213,7 +213,8 @@ def test_a_run_that_failed_says_why_and_goes_on_the_next_time(folder: Folder) ->
     with pytest.raises(TrainingFailedError):
         folder.run('if MODEL_DIR.parent.name == "02_neck": sys.exit("no images")\n' + TRAINS)
     one = folder.kept()["02_neck"]
-    assert (one["state"], one["step"]) == ("waiting", 0)  # it had not begun
+    assert (one["state"], one["step"]) == ("failed", 0)
+    assert one["reason"].startswith("training failed with exit status 1: no images (log: ")
     body = 'event("block", step=7, scalars={})\n'
     with pytest.raises(TrainingFailedError):
         folder.run(
@@ -228,6 +229,12 @@ def test_a_run_that_failed_says_why_and_goes_on_the_next_time(folder: Folder) ->
     one = folder.kept()["02_neck"]
     assert (one["state"], one["step"], one["reason"]) == ("finished", 20, None)
     assert one["seconds"] > before
+
+
+def test_a_run_goes_on_where_its_account_cannot_be_written(folder: Folder) -> None:
+    (folder.run_dir / "run.json").mkdir(parents=True)
+    assert [one.step for one in folder.run()] == [10, 20]
+    assert [one.state for one in read_run(folder.run_dir).stages] == ["finished"] * 2
 
 
 def test_a_failed_verification_stops_the_run_and_prunes_nothing(folder: Folder) -> None:
