@@ -185,11 +185,12 @@ def _leaves(
     place = 0
     while place < len(cells):
         end, wide = place, 0.0
-        while end < len(cells) and cells[end].opened == cells[place].opened:
-            wide += cells[end].parameters * scale
-            end += 1
-            if wide >= _NARROWEST:
+        while end < len(cells) and wide < _NARROWEST and cells[end].opened == cells[place].opened:
+            one = cells[end].parameters * scale
+            if wide and one >= _NARROWEST:
                 break
+            wide += one
+            end += 1
         few = cells[place:end]
         tip = few[0].tip if len(few) == 1 else (
             f"{len(few)} layers, {few[0].name} to {few[-1].name}:"

@@ -14,8 +14,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 10.0, 26.0, 24.0
 _LETTER = 7.2
 #: More points than a line has pixels are drawn as the least and the largest of each pixel.
 _POINTS_MOST = 600
-#: Up to so many points are marked with dots.
-_DOTS_MOST = 60
+#: Points that are at least so far apart, in pixels, are marked with dots.
+_DOTS_APART = 7.0
 #: The axis begins at 0 where the least value is below this share of the largest.
 _FLAT = 0.5
 #: Values beyond these are drawn at the edge; differences below are none.
@@ -102,7 +102,8 @@ def chart(
         if len(points) > 1:
             path = " ".join(f"{left:g},{top:g}" for left, top in points)
             drawn.append(element("polyline", points=path, class_=kind))
-        if len(line.points) <= _DOTS_MOST:
+        reach = points[-1][0] - points[0][0] if points else 0.0
+        if len(points) < 2 or reach / len(points) >= _DOTS_APART:
             for (left, top), (step, value) in zip(points, line.points, strict=True):
                 tip = f"step {step:,.0f}: {show(value)}"
                 dot = element("circle", element("title", tip), cx=left, cy=top, r=2.6,

@@ -86,7 +86,7 @@ svg g:hover>.layer,svg g:hover>.block{stroke:var(--ink);stroke-width:1.6}
 .bar{display:inline-block;vertical-align:middle;height:9px;border-radius:2px;background:var(--c);
 min-width:2px}
 .meter{display:grid;grid-template-columns:minmax(0,1fr) 74px;gap:10px;align-items:center}
-.meter span{justify-self:end}
+.meter{min-width:132px}.meter span{justify-self:end}
 td.m{width:170px;padding-left:10px}
 .zero{color:var(--soft)}
 .split{display:flex;height:26px;border-radius:6px;overflow:hidden;margin:6px 0 8px}
@@ -110,7 +110,9 @@ footer{color:var(--soft);font-size:13.5px;padding-top:40px;padding-bottom:48px}
 h1{font-size:28px}section{margin-top:44px}.wide{display:none}.narrow{display:block}
 .box{padding:14px 14px}.tiles{grid-template-columns:1fr 1fr}.tiles dd{font-size:21px}
 th,td{padding-right:12px}td.m{width:120px}}
-@media print{:root{--bg:#fff}body{font-size:11pt}main,header,footer{max-width:none;padding:0}
+.narrow svg{width:100%}
+@media print{.wide{display:block!important}.narrow{display:none!important}
+:root{--bg:#fff}body{font-size:11pt}main,header,footer{max-width:none;padding:0}
 section{margin-top:28px}.box,table,svg,tr{break-inside:avoid}h2,h3{break-after:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}.scroll,pre{overflow:visible}
 pre{white-space:pre-wrap}}

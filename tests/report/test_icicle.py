@@ -72,6 +72,14 @@ def test_layers_too_narrow_to_see_go_with_their_neighbours(account):
     assert any(re.match(r"\d+ layers, ", tip) for tip in tips)
 
 
+def test_a_wide_layer_is_drawn_alone(account):
+    for width in (12, 30, 60, 400, 1000):
+        for one in icicle(account, width).iter("g"):
+            few = re.match(r"(\d+) layers, .*: ([\d,]+) parameters", one.find("title").text)
+            if few and int(few[1]) > 1:
+                assert float(one.find("rect").get("width")) < 2.5
+
+
 def test_the_staircase_tells_what_learns_in_which_stage(account):
     tips = [one.find("title").text for one in staircase(account, 1000).iter("g")]
     groups = network_order(account)
