@@ -34,7 +34,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The tests start hundreds of processes, each of which would compile anew what it imports.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos docs benchmarks benchmarks-training \
+.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos docs benchmarks benchmarks-training study \
   train-env dev-env clean
 
 demo: $(TRAIN)/complete
@@ -100,6 +100,10 @@ benchmarks: $(TRAIN)/complete
 benchmarks-training: $(TRAIN)/complete
 	$(TRAIN)/bin/python benchmarks/training.py
 
+# The tables of docs/study.md: a base model and its fine-tunings; an hour on two cores.
+study: $(TRAIN)/complete
+	$(TRAIN)/bin/python studies/staged_finetuning.py
+
 # The table of docs/architectures.md, from a model of each kind; takes a while.
 docs: $(TRAIN)/complete
 	ODFREEZE_WRITE_DOCS=1 $(TRAIN)/bin/python -m pytest -W ignore -m train \
@@ -134,4 +138,4 @@ define environment
 endef
 
 clean:
-	rm -rf .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo_output
+	rm -rf .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo_output study_output
