@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from odfreeze.training.pace import Pace
@@ -126,23 +126,10 @@ class BarProgress:
     """
 
     def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-        )
+        from rich.console import Console, RenderableType
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+        from rich.text import Text
 
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[facts]}", markup=False),
-            console=Console(file=stream),
-        )
         self._pace = Pace(clock)
         self._facts = _Facts()
         self._task: Any = None
@@ -152,6 +139,23 @@ class BarProgress:
         self._is_running = False
         self._stage = ""
         self._now = ""
+        shown = self
+
+        class Bars(Progress):
+            """The bars with a line below for what has no length."""
+
+            def get_renderables(self) -> Iterable[RenderableType]:
+                yield from super().get_renderables()
+                yield Text(f"  {shown._line()}", no_wrap=True, overflow="ellipsis")
+
+        self._bar = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+            console=Console(file=stream),
+        )
 
     def __enter__(self) -> BarProgress:
         self._bar.start()
@@ -171,7 +175,7 @@ class BarProgress:
             self._before = done
             self._totals = {one["stage"]: one["num_steps"] for one in event["stages"]}
             if len(event["stages"]) > 1:
-                self._all = self._bar.add_task("all stages", total=total, completed=done, facts="")
+                self._all = self._bar.add_task("all stages", total=total, completed=done, left="")
         elif kind == "start":
             self._begin(event)
         elif kind == "phase" and event["phase"] in _PHASES:
@@ -182,7 +186,7 @@ class BarProgress:
             self._now = "training"
         else:
             if kind == "stage":
-                self._stage = f"stage {event['number']} of {event['of']}, {event['stage']}: "
+                self._stage = f"stage {event['number']} of {event['of']}, {event['stage']}"
             elif kind == "verified":
                 self._before += self._totals.get(event["stage"], 0)
                 self._is_running = False
@@ -198,30 +202,36 @@ class BarProgress:
             self._bar.remove_task(self._task)
         self._now, self._is_running = "starting", True
         overall, self._all = self._all, None
-        self._task = self._bar.add_task("", total=event["num_steps"], facts="")
+        self._task = self._bar.add_task("", total=event["num_steps"], left="")
         if overall is not None:  # below the stage's own
             old = next(task for task in self._bar.tasks if task.id == overall)
             self._bar.remove_task(overall)
             self._all = self._bar.add_task(
-                old.description, total=old.total, completed=int(old.completed), facts=""
+                old.description, total=old.total, completed=int(old.completed), left=""
             )
 
     def _show(self) -> None:
         """Puts all that is known on the bars."""
+        left, overall = self._pace.left(), self._pace.left_for_all()
         if self._task is not None:
             self._bar.update(
                 self._task,
                 completed=self._pace.step,
-                description=self._stage + self._now,
-                facts=", ".join([*self._facts.texts(), *_times(self._pace, all_stages=False)]),
+                description=self._stage or self._now,
+                left="" if left is None else f"{format_duration(left)} left",
             )
         if self._all is not None:
-            left = self._pace.left_for_all()
             self._bar.update(
                 self._all,
                 completed=self._before + (self._pace.step if self._is_running else 0),
-                facts="" if left is None else f"{format_duration(left)} left",
+                left="" if overall is None else f"{format_duration(overall)} left",
             )
+
+    def _line(self) -> str:
+        """Returns what training is at, as a line of text."""
+        speed = self._pace.speed
+        times = [] if speed is None else [f"{speed:.2f} steps/s"]
+        return ", ".join(filter(None, [self._now, *self._facts.texts(), *times]))
 
 
 class _Facts:
@@ -261,10 +271,10 @@ class _Facts:
         return texts
 
 
-def _times(pace: Pace, *, all_stages: bool = True) -> list[str]:
+def _times(pace: Pace) -> list[str]:
     """Returns the speed and the time left as texts, as far as they are known."""
     texts = []
-    left, overall = pace.left(), pace.left_for_all() if all_stages else None
+    left, overall = pace.left(), pace.left_for_all()
     if pace.speed is not None and left is not None:
         texts = [f"{pace.speed:.2f} steps/s", f"{format_duration(left)} left"]
     if overall is not None:
