@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.errors import PlanError
+from odfreeze.conduct import Conduct, Rate
+from odfreeze.errors import PlanError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.plan import Plan, Stage, read_plan
-from odfreeze.plan_patterns import with_patterns
+from odfreeze.plan_patterns import with_patterns, with_plain_rates
 from odfreeze.stages import plan_stages, write_stages
 from odfreeze.training.kept_lists import VariableList
 from tests.support.model_lists import variables_of, write_model
@@ -134,3 +135,38 @@ def test_a_plan_without_names_needs_no_checkpoint(here: Path) -> None:
         path.unlink()
     plan = Plan(here / "pipeline.config", (Stage("a", 1, freeze_variables=("^a@b",)),))
     assert plan_stages(plan, "stages")[0].stage == plan.stages[0]
+
+
+# --- rates ---
+
+
+def test_a_rate_has_the_patterns_that_its_name_stands_for(here: Path) -> None:
+    rate = 'rate { pattern: "@backbone/1..12" scale: 0.1 } rate { pattern: "^a" scale: 2 }'
+    Path("a.plan").write_text(PLAN.replace('name: "all"', f'name: "all" {rate}'), encoding="utf-8")
+    rates = expand(read_plan("a.plan")).stages[2].conduct.rates
+    assert rates == (Rate("^conv(1(_bn)?|_(dw|pw)_([1-9]|1[01])(_bn)?)/", 0.1), Rate("^a", 2.0))
+    assert [str(one.place) for one in rates] == ["a.plan:16:31", "a.plan:16:78"]
+
+
+def test_a_wrong_name_in_a_rate_is_an_error_at_its_place(here: Path) -> None:
+    rate = 'rate { pattern: "@nek" scale: 0.1 }'
+    Path("a.plan").write_text(PLAN.replace('name: "all"', f'name: "all" {rate}'), encoding="utf-8")
+    with pytest.raises(PlanError, match=r"^a.plan:16:31: stage 'all': there is no @nek in this"):
+        expand(read_plan("a.plan"))
+
+
+def test_rates_of_a_run_have_the_patterns_that_names_stand_for(here: Path) -> None:
+    config = PipelineConfig.read(here / "pipeline.config")
+    conduct = Conduct(rates=(Rate("@neck", 0.5), Rate("^a", 2.0)), carry_optimizer=True)
+    plain = (Rate("^ssd_mobile_net_v1_keras_feature_extractor/", 0.5), Rate("^a", 2.0))
+    assert with_plain_rates(conduct, config) == Conduct(rates=plain, carry_optimizer=True)
+    with pytest.raises(UsageError, match=r"^there is no @nek in this model"):
+        with_plain_rates(Conduct(rates=(Rate("@nek", 0.5),)), config)
+
+
+def test_rates_without_names_need_no_checkpoint(here: Path) -> None:
+    config = PipelineConfig.read(here / "pipeline.config")
+    for path in here.glob("ckpt-0*"):
+        path.unlink()
+    conduct = Conduct(rates=(Rate("^a@b", 0.5),))
+    assert with_plain_rates(conduct, config) == conduct

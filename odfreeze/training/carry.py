@@ -2,7 +2,8 @@
 
 Stock makes slots (velocities, means of squares) out of zeros in every run, so that each stage of a
 plan begins with the steps of an optimizer that knows nothing. With ``carry_optimizer`` those of
-variables that learned before and learn now go on where they were.
+variables that learned before and learn now go on where they were. A velocity has the rates of the
+steps in it that it comes from, as it has where a schedule falls.
 
 Adam divides its means by what their zeros at the start make them too small by, which it tells from
 the number of steps taken. A new run counts from 0 again, and would blow carried means up by ten and

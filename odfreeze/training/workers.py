@@ -8,6 +8,7 @@ has to be shared but what they share anyway; what each held is kept for verifica
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -115,6 +116,7 @@ class Workers:
             "checkpoint_every_n": "".join(every),
             "the variables of the model": "\n".join(one.object_path for one in variables),
             "what is frozen": "\n".join(one.state for one in variables),
+            "the shares of the learning rate": json.dumps(request.conduct.get("rates")),
         }
         differing = self._differing({what: digest(text.encode()) for what, text in terms.items()})
         if differing:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from odfreeze import errors
-from odfreeze.conduct import Conduct
+from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import (
     OdfreezeError,
     RecordError,
@@ -100,6 +100,21 @@ def test_the_child_is_told_what_was_decided(config: Path) -> None:
         "expected_scales": {},
         "conduct": Conduct().to_json(),
     }
+
+
+@posix
+def test_the_child_is_told_rates_by_plain_patterns(config: Path) -> None:
+    keeps = 'shutil.copy(sys.argv[3], HERE / "request.json")\n' + TRAINS
+    events: list[dict] = []
+    conduct = Conduct(rates=(Rate("@head", 0.5), Rate("^Conv1", 0.1)))
+    start(config, keeps, conduct=conduct, watch=events.append)
+    asked = json.loads((config.parent / "request.json").read_text())
+    rates = asked["conduct"]["rates"]
+    assert [rate["scale"] for rate in rates] == [0.5, 0.1]
+    assert not rates[0]["pattern"].startswith("@")
+    assert sorted(set(asked["expected_scales"].values())) == [0.5, 1.0]
+    (told,) = [event["text"] for event in events if "rate" in event.get("text", "")]
+    assert told.startswith("warning ODF225: rate: '^Conv1' matches 1 variable, which does not")
 
 
 @posix

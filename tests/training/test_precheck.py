@@ -9,9 +9,11 @@ import pytest
 
 from odfreeze.check.linter import Checked
 from odfreeze.check.subject import RunFlags
+from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import (
     CheckpointNotFoundError,
     OdfreezeError,
+    PatternError,
     RecordError,
     RemotePathError,
     TrainingRefusedError,
@@ -69,6 +71,44 @@ def test_a_new_run_is_previewed(config: Path) -> None:
     assert found.expected[
         "model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel"
     ] == "frozen"  # fmt: skip
+
+
+class TestRates:
+    """Shares of the learning rate."""
+
+    @staticmethod
+    def check(config: Path, *rates: Rate, allow=(), model_dir: object = None) -> Precheck:
+        folder = config.parent / "run" if model_dir is None else model_dir
+        pipeline = PipelineConfig.read(config)
+        return precheck(pipeline, folder, None, "hold", allow, conduct=Conduct(rates=rates))
+
+    def test_the_share_of_each_variable_is_previewed(self, config: Path) -> None:
+        found = self.check(config, Rate("block_1", 0.1), Rate("Conv1", 2.0))
+        assert Counter(found.expected_scales.values()) == {1.0: 24, 0.1: 9}
+        assert len(found.expected) == 33
+        assert [str(one)[:15] for one in found.findings] == ["warning ODF225:"]
+
+    def test_without_rates_there_is_nothing_to_compare(self, config: Path) -> None:
+        found = self.check(config)
+        assert (found.expected_scales, found.findings) == ({}, ())
+
+    def test_one_that_matches_nothing_is_refused(self, config: Path) -> None:
+        with pytest.raises(
+            TrainingRefusedError, match=r"^rate 'blok' matches none of 33 variables"
+        ):
+            self.check(config, Rate("block", 0.1), Rate("blok", 0.1))
+        found = self.check(config, Rate("blok", 0.1), allow=["unmatched_patterns"])
+        assert set(found.expected_scales.values()) == {1.0}
+
+    def test_a_broken_pattern_is_an_error(self, config: Path) -> None:
+        with pytest.raises(PatternError, match="rate: '\\(' is no regular expression"):
+            self.check(config, Rate("(", 0.1))
+
+    def test_names_that_the_live_model_may_have_are_left_to_it(self, tmp_path: Path) -> None:
+        config = TestNamesThatKerasNumbers.numbered(tmp_path, "(?#path)_feature_extractor/")
+        assert self.check(config, Rate("^conv2d_0/", 0.1)).num_steps == 10
+        with pytest.raises(TrainingRefusedError, match="rate 'zzz' matches none"):
+            self.check(config, Rate("zzz", 0.1))
 
 
 class TestNamesThatKerasNumbers:
