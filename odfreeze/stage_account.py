@@ -157,12 +157,7 @@ def read_stage(
     files = _Files(Path(model_dir))
     record = files.record()
     config, text = files.config(config_path, record)
-    conduct = Conduct()
-    if config_path is not None:
-        try:
-            conduct = read_conduct(Path(config_path).parent)
-        except OdfreezeError as error:
-            files.notes.append(error.message)
+    conduct = files.conduct(config_path, record)
     report, until = files.read("report.json"), files.read("until.json")
     found = files.read("verification.json")
     verdict = None if found is None else _verdict(found)
@@ -179,7 +174,6 @@ def read_stage(
             for what, value in (("record of it", record), ("report.json", report))
             if not value
         ]
-    ending = known.decided if known is not None and known.decided else ""
     return StageAccount(
         name=name,
         model_dir=Path(model_dir),
@@ -202,7 +196,7 @@ def read_stage(
         ended=_text(report.get("ended")),
         checkpoints=_checkpoints(report.get("checkpoints")),
         versions=dict(record.versions) if record else {},
-        ending=_text((until or {}).get("sentence")) or ending,
+        ending=_ending(report, until, known),
         reason=(known.reason or "") if known is not None else "",
         notes=tuple(dict.fromkeys(files.notes)),
     )
@@ -242,6 +236,20 @@ class _Files:
             self.notes.append(error.message)
             return None
 
+    def conduct(self, config: str | os.PathLike[str] | None, record: RunRecord | None) -> Conduct:
+        """Returns what the config has no field for: as the run has it, else as is planned."""
+        if record is not None and record.conduct is not None:
+            try:
+                return Conduct.from_json(record.conduct)
+            except ValueError as error:
+                self.notes.append(f"the conduct in {record_path(self.model_dir)}: {error}")
+        elif config is not None:
+            try:
+                return read_conduct(Path(config).parent)
+            except OdfreezeError as error:
+                self.notes.append(error.message)
+        return Conduct()
+
     def config(
         self, path: str | os.PathLike[str] | None, record: RunRecord | None
     ) -> tuple[PipelineConfig | None, str]:
@@ -264,6 +272,20 @@ class _Files:
         except OdfreezeError as error:
             self.notes.append(str(error).partition("\n")[0])
             return None, text
+
+
+def _ending(
+    report: Mapping[str, Any], until: Mapping[str, Any] | None, known: StageState | None
+) -> str:
+    """Returns why a run ended where it did, and what it hands on where that is not its last."""
+    ending = report.get("ending")
+    told = ending if isinstance(ending, dict) else until or {}
+    sentence = _text(told.get("sentence")) or (known.decided or "" if known is not None else "")
+    handover = told.get("handover")
+    best = _count(handover.get("step")) if isinstance(handover, dict) else None
+    if sentence and best is not None and best != told.get("ended_at"):
+        sentence += f"; it hands on its best checkpoint, that of step {best}"
+    return sentence
 
 
 def _state(record: RunRecord | None, verdict: Verdict | None, known: StageState | None) -> StageEnd:

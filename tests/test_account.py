@@ -160,6 +160,21 @@ def test_a_stage_that_a_metric_ended_tells_why_and_the_next_begins_there(tmp_pat
     assert second.first_step == 7
 
 
+def test_a_best_checkpoint_that_is_handed_on_is_told(tmp_path):
+    root = write_staged(tmp_path / "run", trained=1)
+    ending = {"sentence": "mAP got no better", "ended_at": 10, "handover": {"step": 6}}
+    change_json(root / "01_head/model/odfreeze/report.json", ending=ending)
+    told = read_account(root).stages[0].run.ending
+    assert told == "mAP got no better; it hands on its best checkpoint, that of step 6"
+
+
+def test_what_a_run_was_given_on_the_command_line_is_in_its_record(tmp_path):
+    config = write_detector(tmp_path, "^Conv1")
+    conduct = Conduct((Rate("^block_", 0.5),))
+    run = write_trained(tmp_path / "mine", config, conduct=conduct.to_json())
+    assert read_account(run).stages[0].run.conduct == conduct
+
+
 def test_the_model_dir_of_one_run_is_a_run(tmp_path):
     config = write_detector(tmp_path, "^Conv1")
     account = read_account(write_trained(tmp_path / "mine", config))
