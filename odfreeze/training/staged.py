@@ -38,7 +38,6 @@ from odfreeze.training.launch import TrainingResult, train
 from odfreeze.training.run_keeper import RunKeeper
 
 __all__ = [
-    "KEEP_CHECKPOINTS",
     "KeepCheckpoints",
     "StageRun",
     "find_stages",
@@ -49,7 +48,6 @@ __all__ = [
 
 #: What is kept of a finished stage's checkpoints when the next one has its own.
 KeepCheckpoints: TypeAlias = Literal["all", "last"]
-KEEP_CHECKPOINTS: tuple[KeepCheckpoints, ...] = ("all", "last")
 
 Watch = Callable[[dict[str, Any]], None]
 

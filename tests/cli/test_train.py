@@ -447,6 +447,8 @@ def test_help_names_every_flag(capsys) -> None:
     shown = capsys.readouterr().out
     for flag in (
         "--pipeline_config_path FILE", "--model_dir DIR", "--stages_dir DIR", "--num_train_steps N",
+        "--plan PLAN", "--output_dir DIR", "--from_stage STAGE", "--only_stage STAGE",
+        "--keep_checkpoints {all,last}", "--force",
         "--checkpoint_every_n N", "--checkpoint_dir DIR", "--allow_random_frozen", "--use_tpu",
         "--nouse_tpu", "--num_workers", "--eval_timeout", "--verbose",
     ):  # fmt: skip
