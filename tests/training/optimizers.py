@@ -81,12 +81,8 @@ def take_steps(
     def take(*gradients: Any) -> None:
         given = [tf.identity(one) for one in gradients]  # each replica's own
         if sparse:  # the last row twice, so that its parts have to be summed up
-            rows = [tf.constant([*range(one.shape[0]), one.shape[0] - 1]) for one in gradients]
-            given = [
-                tf.IndexedSlices(tf.gather(one, of), of, one.shape)
-                for one, of in zip(gradients, rows, strict=True)
-            ]
-        optimizer.apply_gradients(list(zip(given, variables, strict=True)))
+            given = [_in_rows(tf, one) for one in given]
+        optimizer.apply_gradients([(one, variables[at]) for at, one in enumerate(given)])
         step.assign_add(1)
 
     strategy = tf.distribute.get_strategy()
@@ -102,6 +98,11 @@ def take_steps(
             for one in model.trainable_variables
         }
         call(*[tf.constant(every[one.name]) for one in variables])
+
+
+def _in_rows(tf: Any, gradient: Any) -> Any:
+    rows = tf.constant([*range(gradient.shape[0]), gradient.shape[0] - 1])
+    return tf.IndexedSlices(tf.gather(gradient, rows), rows, gradient.shape)
 
 
 def averaged(optimizer: Any, model: Any) -> Any:
