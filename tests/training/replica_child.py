@@ -1,7 +1,8 @@
 """Stands for the Python of a training environment: the child trains the tiny detector.
 
 ``ODFREEZE_TEST_CPUS`` logical CPUs become replicas of a ``MirroredStrategy``. What the optimizer
-is given is appended to ``ODFREEZE_TEST_GIVEN``, a line each time it is.
+is given is appended to ``ODFREEZE_TEST_GIVEN``, a line each time it is; digests of the averages
+on each replica at the end are written to ``ODFREEZE_TEST_AVERAGES``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def main() -> None:
     )
     if "ODFREEZE_TEST_GIVEN" in os.environ:
         _tell_what_is_given(tf, Path(os.environ["ODFREEZE_TEST_GIVEN"]))
+    if "ODFREEZE_TEST_AVERAGES" in os.environ:
+        _tell_the_averages(Path(os.environ["ODFREEZE_TEST_AVERAGES"]))
     sys.argv = ["odfreeze.training", sys.argv[-1]]
     runpy.run_module("odfreeze.training", run_name="__main__")
 
@@ -57,3 +60,27 @@ def _tell_what_is_given(tf: Any, path: Path) -> None:
         return stock(self, pairs, *args, **kwargs)
 
     optimizer.apply_gradients = apply_gradients
+
+
+def _tell_the_averages(path: Path) -> None:
+    from odfreeze.record import digest
+    from odfreeze.training.hooks import EnforcingHooks
+    from odfreeze.training.live import live_variables
+    from odfreeze.training.replicas import copies
+
+    at_end = EnforcingHooks.at_end
+
+    def tell(self: EnforcingHooks, run: Any) -> None:
+        at_end(self, run)
+        optimizer = run.checkpoint.optimizer
+        averages = {
+            one.record.object_path: [
+                digest(copy.read_value().numpy().tobytes())
+                for copy in copies(optimizer.get_slot(one.value, "average"))
+            ]
+            for one in live_variables(run.model)
+            if "average" in optimizer._slots.get(one.value._unique_id, ())
+        }
+        path.write_text(json.dumps(averages), encoding="utf-8")
+
+    EnforcingHooks.at_end = tell  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from odfreeze.training import compat, workers
 from odfreeze.training.enforce import Enforcement, apply_selection, lift_selection, select_live
 from odfreeze.training.replicas import copies, value_bytes
 from odfreeze.training.request import TrainingRequest
+from odfreeze.training.slots import settle_slots
 from odfreeze.verify_workers import verify_alone
 from odfreeze.workers import read_workers
 
@@ -53,6 +55,7 @@ def main(folder: Path) -> dict[str, Any]:
         apply_selection(model, enforcement)
         found["alone"] = _alone(tf, strategy, model, enforcement, folder / "run", start)
         found["others"] = _others(enforcement, folder / "others")
+        found["averages"] = _averages(tf, strategy, model, enforcement)
     return found
 
 
@@ -121,6 +124,7 @@ def _alone(
     mine.at_end(run)
     verification = verify_alone(folder)
     found["tampered"] = {"ok": verification.ok, "reasons": verification.reasons}
+    copies(frozen)[1].assign(copies(frozen)[0].read_value())
     return found
 
 
@@ -147,6 +151,51 @@ def _step(
         tf.distribute.get_replica_context().merge_call(apply, args=tuple(summed))
 
     strategy.run(step)
+
+
+def _averages(tf: Any, strategy: Any, model: Any, enforcement: Enforcement) -> dict[str, Any]:
+    """Settles the slots of an optimizer that has them for all, and takes a step with the rest."""
+    from official.modeling.optimization.ema_optimizer import ExponentialMovingAverage
+
+    inner = tf.keras.optimizers.legacy.Adam(0.1)
+    optimizer = ExponentialMovingAverage(inner)
+    lift_selection(model)
+    optimizer.shadow_copy(model)
+    all_of_them = list(model.trainable_variables)
+
+    def step(variables: list[Any]) -> None:
+        strategy.run(
+            lambda: optimizer.apply_gradients([(tf.ones_like(one), one) for one in variables])
+        )
+
+    step(all_of_them)
+    before = len(inner._slots)
+    apply_selection(model, enforcement)
+    run = SimpleNamespace(
+        checkpoint=SimpleNamespace(optimizer=optimizer), restore_status=None, step=1
+    )
+    settle_slots(run, enforcement)
+    step(enforcement.values("trainable"))
+    named = {one._unique_id: one.name.partition(":")[0] for one in all_of_them}
+
+    def averages(state: str) -> Iterator[tuple[str, list[bytes], list[bytes]]]:
+        for one in enforcement.values(state):
+            average = copies(optimizer.get_slot(one, "average"))
+            own, its = (
+                [copy.read_value().numpy().tobytes() for copy in of]
+                for of in (copies(one), average)
+            )
+            yield named[one._unique_id], own, its
+
+    return {
+        "slots before": before,
+        "slots after": sorted(named[key] for key, own in inner._slots.items() if own),
+        "of the frozen": {name: own == its for name, own, its in averages("frozen")},
+        "moved": {
+            name: sum(a != b for a, b in zip(own, its, strict=True))
+            for name, own, its in averages("trainable")
+        },
+    }
 
 
 def _others(enforcement: Enforcement, folder: Path) -> dict[str, Any]:

@@ -72,12 +72,13 @@ def values(prefix: Path | str) -> dict[str, bytes]:
     }
 
 
-def slots(prefix: Path | str) -> set[str]:
-    """Returns the object paths of the variables that have an optimizer slot."""
+def slots(prefix: Path | str, *, but: str = "") -> set[str]:
+    """Returns the object paths of the variables that have an optimizer slot, other than one."""
     import tensorflow as tf
 
     keys = tf.train.load_checkpoint(str(prefix)).get_variable_to_shape_map()
-    return {key.partition("/.OPTIMIZER_SLOT")[0] for key in keys if ".OPTIMIZER_SLOT" in key}
+    pairs = [key.split("/.OPTIMIZER_SLOT/optimizer/") for key in keys if ".OPTIMIZER_SLOT" in key]
+    return {path for path, slot in pairs if not but or slot.partition("/")[0] != but}
 
 
 def step_of(prefix: Path | str) -> int:
@@ -94,16 +95,17 @@ def odfreeze(*arguments: str) -> list[str]:
 #: A job in the background ignores an interrupt, and so would what it starts.
 _INTERRUPTIBLE = """
 import signal, sys
+sys.executable = sys.argv.pop(1)  # the Python of the training environment
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from odfreeze.cli import main
 sys.exit(main())
 """
 
 
-def start(*arguments: str, **options) -> subprocess.Popen[str]:
-    """Starts a command with its output piped."""
+def start(*arguments: str, python: Path | None = None, **options) -> subprocess.Popen[str]:
+    """Starts a command with its output piped; its child with another Python, if one is given."""
     return subprocess.Popen(
-        [sys.executable, "-c", _INTERRUPTIBLE, *arguments],
+        [sys.executable, "-c", _INTERRUPTIBLE, str(python or sys.executable), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

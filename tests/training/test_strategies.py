@@ -30,6 +30,7 @@ from odfreeze.verify import verify
 from odfreeze.workers import read_workers
 from tests.conftest import ROOT
 from tests.training.replica_child import write_python
+from tests.training.replica_probe import REPLICAS
 from tests.training.runs import BACKBONE, Workspace, slots, values
 from tests.training.tiny import Tiny, make_tiny
 
@@ -57,16 +58,20 @@ def tiny(tmp_path_factory) -> Tiny:
     return made
 
 
-@pytest.fixture(scope="module")
-def config(tiny: Tiny) -> Path:
-    path = tiny.config("frozen")
+def in_order(tiny: Tiny, path: Path) -> Path:
+    """Lets a config read two files of records, one after the other."""
     one = f'input_path: "{tiny.records.as_posix()}"'
     both = f'input_path: "{tiny.records.with_name("*.record").as_posix()}"'
     text = path.read_text().replace(one, both, 1)
     # Each worker shuffles the names for itself, and both may come to the same file.
-    in_order = "train_input_reader {\n  shuffle: false"
-    path.write_text(text.replace("train_input_reader {", in_order, 1))
+    reader = "train_input_reader {"
+    path.write_text(text.replace(reader, f"{reader}\n  shuffle: false", 1))
     return path
+
+
+@pytest.fixture(scope="module")
+def config(tiny: Tiny) -> Path:
+    return in_order(tiny, tiny.config("frozen"))
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +84,27 @@ def python(tiny: Tiny) -> Path:
 
 @dataclass(frozen=True)
 class Mirrored:
-    """A run on two replicas, with what the optimizer was given on each."""
+    """A run with averages on two replicas.
+
+    Attributes:
+      result: What came of it.
+      given: What the optimizer was given on each replica.
+      averages: Digests of each replica's average at the end, by the variable's object path.
+    """
 
     result: TrainingResult
     given: list[dict[str, Any]]
+    averages: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
-def mirrored(config: Path, python: Path) -> Mirrored:
-    given = config.with_name("given")
+def mirrored(tiny: Tiny, python: Path) -> Mirrored:
+    config = in_order(tiny, tiny.config("averages", average=True))
+    given, averages = config.with_name("given"), config.with_name("averages")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ODFREEZE_TEST_CPUS", "2")
         patch.setenv("ODFREEZE_TEST_GIVEN", str(given))
+        patch.setenv("ODFREEZE_TEST_AVERAGES", str(averages))
         result = train(
             config,
             config.with_name("mirrored"),
@@ -98,7 +112,8 @@ def mirrored(config: Path, python: Path) -> Mirrored:
             ignore=["ODF1"],
             python=str(python),
         )
-    return Mirrored(result, [json.loads(line) for line in given.read_text().splitlines()])
+    rows = [json.loads(line) for line in given.read_text().splitlines()]
+    return Mirrored(result, rows, json.loads(averages.read_text()))
 
 
 def test_two_replicas_train_and_are_verified(mirrored: Mirrored) -> None:
@@ -146,7 +161,35 @@ def test_only_what_learns_is_reduced_over_the_replicas(mirrored: Mirrored) -> No
 def test_only_what_learns_has_slots(mirrored: Mirrored) -> None:
     record = read_record(mirrored.result.model_dir)
     learns = {one.object_path for one in record.variables if one.state == "trainable"}
-    assert slots(mirrored.result.model_dir / "ckpt-3") == learns
+    averaged = {one.object_path for one in record.variables if one.trainable}
+    checkpoint = mirrored.result.model_dir / "ckpt-3"
+    assert slots(checkpoint, but="average") == learns
+    assert slots(checkpoint) == averaged
+
+
+def test_averages_of_the_frozen_are_the_restored_values_on_both_replicas(
+    mirrored: Mirrored, tiny: Tiny
+) -> None:
+    found = mirrored.result.verification.averages
+    assert found is not None
+    assert (found.variables, found.differing, found.missing) == (6, (), ())
+    restored = values(tiny.checkpoint)
+    record = read_record(mirrored.result.model_dir)
+    frozen = [one.object_path for one in record.variables if one.state == "frozen"]
+    assert len(frozen) == 6
+    for path in frozen:
+        assert mirrored.averages[path] == [digest(restored[path])] * 2, path
+
+
+def test_averages_of_what_learns_follow_it_alike_on_both_replicas(mirrored: Mirrored) -> None:
+    (worker,) = read_workers(mirrored.result.model_dir)
+    learning = [one for one in worker.variables if one.state == "trainable"]
+    assert len(learning) == 14
+    for one in learning:
+        first, second = mirrored.averages[one.object_path]
+        assert first == second, one.name
+    kernels = [one for one in learning if one.object_path.endswith("kernel")]
+    assert [one for one in kernels if mirrored.averages[one.object_path][0] == one.end[0]] == []
 
 
 # --- three of them, in a process that looks at them ---
@@ -182,6 +225,23 @@ def test_held_statistics_stand_still_on_every_replica(probe: dict[str, Any]) -> 
     assert probe["alone"]["ok"]
     assert probe["alone"]["held as at the start"]
     assert max(probe["alone"]["own statistics"]) == 3
+
+
+def test_averages_of_what_stands_still_are_its_values_on_every_replica(
+    probe: dict[str, Any],
+) -> None:
+    frozen = ("body/kernel", "body/bias", "norm/gamma", "norm/beta")
+    learning = ("head/kernel", "head/bias", "head_norm/gamma", "head_norm/beta")
+    assert probe["averages"]["of the frozen"] == dict.fromkeys(frozen, True)
+    assert probe["averages"]["moved"] == dict.fromkeys(learning, REPLICAS)
+
+
+def test_other_slots_of_what_stands_still_are_dropped_on_every_replica(
+    probe: dict[str, Any],
+) -> None:
+    learns = ["head/bias", "head/kernel", "head_norm/beta", "head_norm/gamma"]
+    assert probe["averages"]["slots before"] > len(learns)
+    assert probe["averages"]["slots after"] == learns
 
 
 def test_no_replica_has_a_gradient_for_what_is_frozen(probe: dict[str, Any]) -> None:
