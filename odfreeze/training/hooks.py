@@ -121,6 +121,7 @@ class EnforcingHooks(RunHooks):
 
     def at_end(self, run: RunState) -> None:
         """Keeps what this worker's replicas hold, and compares it with the other workers'."""
+        self._transition.at_end(run)
         self._workers.at_end(run)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.conduct import Conduct, Until
-from odfreeze.ending import Ending, Looks, conclude, read_looks, write_looks
+from odfreeze.ending import Ending, Looks, conclude, ending_path, read_looks, write_looks
 from odfreeze.errors import TrainingRefusedError, suggest
+from odfreeze.training.handover import hand_over
 from odfreeze.training.loop import block_of_steps
 from odfreeze.training.workers import agree
 
@@ -33,7 +35,7 @@ def block_between_looks(until: Until, num_steps: int, checkpoint_every_n: int) -
     100
     """
     interval = until.interval
-    most = 100 if until.is_evaluated else interval // _BLOCKS
+    most = 100 if until.is_evaluated else min(100, interval // _BLOCKS)
     largest = block_of_steps(num_steps, checkpoint_every_n, max(1, most))
     return next(block for block in range(largest, 0, -1) if interval % block == 0)
 
@@ -64,6 +66,7 @@ class Transition:
 
         Raises:
           RecordError: They are not as they were written.
+          TrainingRefusedError: The best of them is to be handed on and was not saved.
         """
         until = self._conduct.until
         if until is None:
@@ -71,9 +74,10 @@ class Transition:
         model_dir, num_steps = self._request.model_dir, self._request.num_steps
         self._looks = read_looks(model_dir, until, run.step) if run.resumed else Looks()
         ending = conclude(self._looks.values, until, num_steps)
-        if run.is_chief:
-            write_looks(model_dir, self._looks, until, num_steps)
         self._protect(run, ending)
+        if run.is_chief:
+            _refuse_lost(model_dir, run.protected_steps)
+            write_looks(model_dir, self._looks, until, num_steps)
 
     def on_block(self, run: RunState, scalars: dict[str, float]) -> None:
         """Looks at the metric where that is due, and ends the run where it must."""
@@ -90,6 +94,14 @@ class Transition:
         until = self._conduct.until
         if until is not None and run.is_chief and self._looks.blocks:
             write_looks(self._request.model_dir, self._looks, until, self._request.num_steps)
+
+    def at_end(self, run: RunState) -> None:
+        """Hands on what an ended run is to; before any worker goes on to the next stage."""
+        until = self._conduct.until
+        if until is not None and run.is_chief:
+            ending = conclude(self._looks.values, until, self._request.num_steps)
+            if ending.ended_at == run.step:
+                hand_over(self._request.model_dir, ending.handed_on(self._conduct.handover))
 
     @property
     def _end(self) -> int:
@@ -143,6 +155,18 @@ class Transition:
         return metrics[until.metric]
 
 
+def _refuse_lost(model_dir: str, steps: Iterable[int]) -> None:
+    """Refuses to train for hours towards a checkpoint that cannot be handed on then."""
+    for step in steps:
+        prefix = Path(model_dir) / f"ckpt-{step}"
+        if not prefix.with_name(f"{prefix.name}.index").exists():
+            raise TrainingRefusedError(
+                f"{prefix} is the best so far and is not there: handover was not BEST when it was"
+                f" due; set handover: LAST, or remove {ending_path(model_dir)}, and the best is"
+                " the best from here on"
+            )
+
+
 def _loss(scalars: dict[str, float], metric: str) -> float:
     if metric not in scalars:
         raise _unknown(metric, [name for name in scalars if name.startswith("Loss/")], "training")
@@ -151,8 +175,8 @@ def _loss(scalars: dict[str, float], metric: str) -> float:
 
 def _unknown(metric: str, known: Any, source: str) -> TrainingRefusedError:
     return TrainingRefusedError(
-        f"{source} of this model gives no metric {metric!r}{suggest(metric, known)}; it gives"
-        f" {', '.join(sorted(known))}; correct until.metric in the plan, and stage it again"
+        f"{source} of this model gives no metric {metric!r} (it gives {', '.join(sorted(known))});"
+        f" correct until.metric in the plan, and stage it again{suggest(metric, known)}"
     )
 
 

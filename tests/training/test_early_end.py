@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from odfreeze.checkpoint import Checkpoint
 from odfreeze.conduct import Conduct, Until
 from odfreeze.ending import Looks, write_looks
 from odfreeze.errors import TrainingFailedError, TrainingRefusedError
 from odfreeze.record import write_record
+from odfreeze.training import transition
 from odfreeze.training.launch import TrainingResult
+from odfreeze.training.request import TrainingRequest
+from odfreeze.training.transition import Transition, block_between_looks
 from tests.support.fake_training import TRAINS, record_of, start, write_run
 from tests.support.tiny_detector import write_detector
 
@@ -206,3 +211,102 @@ def test_an_evaluated_metric_is_refused_where_no_evaluation_is_made(
     conduct = Conduct(until=Until(patience=4, metric="DetectionBoxes_Precision/mAP"))
     with pytest.raises(TrainingRefusedError, match=f"a run {where} does not make in between"):
         start(config, TRAINS, conduct=conduct, flags=flags)
+
+
+@given(
+    every=st.integers(1, 3000),
+    num_steps=st.integers(1, 5000),
+    checkpoint_every_n=st.integers(1, 2000),
+    metric=st.sampled_from(("Loss/total_loss", "DetectionBoxes_Precision/mAP")),
+)
+def test_every_look_comes_behind_a_block_of_steps(
+    every: int, num_steps: int, checkpoint_every_n: int, metric: str
+) -> None:
+    until = Until(patience=every, every=every, metric=metric)
+    block = block_between_looks(until, num_steps, checkpoint_every_n)
+    assert every % block == 0
+    assert 1 <= block <= max(1, min(100, num_steps, checkpoint_every_n))
+    if not until.is_evaluated:
+        assert block * 10 <= every or block == 1  # several losses for each look
+
+
+class FakeRun:
+    """What `Transition` needs of a run; saves a checkpoint as an empty index."""
+
+    def __init__(self, model_dir: Path, step: int = 0) -> None:
+        self.model_dir, self.step, self.num_steps = model_dir, step, 10
+        self.saved_step: int | None = step
+        self.resumed, self.is_chief, self.is_ended = step > 0, True, False
+        self.protected_steps: frozenset[int] = frozenset()
+        self.manager = self
+
+    def save(self) -> None:
+        self.saved_step = self.step
+        (self.model_dir / f"ckpt-{self.step}.index").touch()
+
+    def end(self) -> None:
+        self.is_ended = True
+
+
+class TestInTheChild:
+    @pytest.fixture(autouse=True)
+    def _alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(transition, "agree", lambda decisions, chief: decisions)
+        monkeypatch.setattr(transition, "_log", lambda sentence: None)
+
+    def trained(self, run: FakeRun, conduct: Conduct, losses: list[float]) -> list[dict[str, Any]]:
+        """Takes a step for each loss; returns the events."""
+        events: list[dict[str, Any]] = []
+        request = TrainingRequest("a.config", str(run.model_dir), 10, conduct=conduct.to_json())
+        found = Transition(request, lambda kind, **data: events.append({"kind": kind, **data}))
+        found.begin(run)  # type: ignore[arg-type]
+        for loss in losses:
+            run.step += 1
+            found.on_block(run, {"Loss/total_loss": loss})  # type: ignore[arg-type]
+            if run.is_ended:
+                break
+        return events
+
+    @pytest.mark.parametrize(
+        ("conduct", "losses", "end", "saved"),
+        (
+            (LAST, [4, 3, 2, 1, 2, 3, 4, 5, 6, 7], 8, set()),
+            (BEST, [4, 3, 2, 1, 2, 3, 4, 5, 6, 7], 8, {2, 4}),
+            (BEST, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], 10, {2, 4, 6, 8, 10}),
+            (BEST, [float("nan")] * 10, 4, set()),
+            (Conduct(), [1] * 10, 10, set()),
+        ),
+        ids=("last", "best", "falling", "no numbers", "no metric"),
+    )
+    def test_it_ends_and_saves_what_may_be_handed_on(
+        self, tmp_path: Path, conduct: Conduct, losses: list[float], end: int, saved: set[int]
+    ) -> None:
+        run = FakeRun(tmp_path)
+        events = self.trained(run, conduct, losses)
+        assert run.step == end
+        assert run.is_ended is (end < 10)
+        assert {int(path.stem.removeprefix("ckpt-")) for path in tmp_path.glob("*.index")} == saved
+        assert run.protected_steps == (frozenset({max(saved)}) if saved else frozenset())
+        decided = [event for event in events if event["kind"] == "decided"]
+        assert [event["step"] for event in decided] == ([end] if conduct.until else [])
+        handed_on = max(saved) if saved else end
+        assert all(event["handover"] == handed_on for event in decided)
+
+    def test_a_best_that_was_not_saved_is_refused_before_any_step(self, tmp_path: Path) -> None:
+        self.trained(FakeRun(tmp_path), LAST, [1, 1, 1])
+        run = FakeRun(tmp_path, step=3)
+        with pytest.raises(TrainingRefusedError, match=r"ckpt-2 is the best so far and is not"):
+            self.trained(run, BEST, [1])
+        self.trained(FakeRun(tmp_path, step=3), LAST, [1])
+
+    def test_a_loss_that_there_is_not_is_told_with_those_that_there_are(
+        self, tmp_path: Path
+    ) -> None:
+        conduct = Conduct(until=Until(patience=4, metric="Loss/totalloss"))
+        with pytest.raises(TrainingRefusedError) as caught:
+            self.trained(FakeRun(tmp_path), conduct, [1])
+        assert caught.value.message == (
+            "training of this model gives no metric 'Loss/totalloss' (it gives Loss/total_loss);"
+            " correct until.metric in the plan, and stage it again; did you mean"
+            " 'Loss/total_loss'?"
+        )
