@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 from xml.etree import ElementTree as ET
@@ -18,7 +17,7 @@ NEVER = "never"
 
 #: Colours from the first stage to the last, light and dark: lightness falls (or rises) with the
 #: stage, so that they are told apart without seeing hues.
-_LIGHT = ("#f0a830", "#dd6253", "#9a3282", "#322c8a")
+_LIGHT = ("#d18000", "#c8483f", "#8f2a72", "#1f3290")
 _DARK = ("#8183ee", "#c56fbb", "#f08468", "#ffd166")
 
 
@@ -96,14 +95,15 @@ def _ramp(stops: Sequence[str], count: int) -> list[str]:
 
 
 def _ink(colour: str) -> str:
-    """Returns black or white, whichever is read better on a colour (WCAG's luminance).
+    """Returns black or white, whichever is read better: at least 4.5 to 1, by WCAG's luminance.
 
     >>> _ink("#ffd166"), _ink("#322c8a")
-    ('#111418', '#ffffff')
+    ('#000000', '#ffffff')
     """
-    linear = [math.pow(value / 255, 2.2) for value in _channels(colour)]
+    values = (value / 255 for value in _channels(colour))
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#111418" if luminance > 0.2 else "#ffffff"
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
 
 
 def _channels(colour: str) -> list[int]:
