@@ -10,6 +10,9 @@ import pytest
 from odfreeze.restore import restore
 from tests.training.models import CENTERNET, FASTER_RCNN, SSD, Built, built
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 pytestmark = pytest.mark.train
 
 MODELS = {"ssd": SSD, "faster_rcnn": FASTER_RCNN, "center_net": CENTERNET}

@@ -9,6 +9,9 @@ from odfreeze.groups import group
 from tests.support.model_lists import variables_of
 from tests.training.models import EFFICIENTDET, FASTER_RCNN, SAMPLES, SSD, built
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 pytestmark = pytest.mark.train
 
 FAMILIES = {

@@ -14,6 +14,9 @@ from odfreeze.errors import ConfigError, UsageError
 from odfreeze.training.live import build_model, live_variables, save_checkpoint
 from tests.training.models import CENTERNET, CONFIGS, EFFICIENTDET, SAMPLES, SSD, Built, built
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 pytestmark = pytest.mark.train
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"

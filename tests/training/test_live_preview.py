@@ -22,6 +22,9 @@ from odfreeze.training.model_part import digest_of_model
 from tests.conftest import ROOT
 from tests.support.fake_listing import TINY, VERSIONS, fake_listing
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 posix = pytest.mark.skipif(os.name != "posix", reason="the stand-in is a script with a #! line")
 
 CONFIG = PipelineConfig.parse(b"train_config { }\nmodel { ssd { num_classes: 3 } }", "a.config")

@@ -12,6 +12,9 @@ from odfreeze.pipeline import PipelineConfig
 from odfreeze.selection import PATH_PREFIX
 from tests.training.models import CENTERNET, CONFIGS, EFFICIENTDET, FASTER_RCNN, SAMPLES, SSD, built
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 pytestmark = pytest.mark.train
 
 ALL = ("backbone", "neck", "region features", "proposal network", "heads")

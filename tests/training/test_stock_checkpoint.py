@@ -19,6 +19,9 @@ from tests.support.bundle_writer import (
 )
 from tests.training.models import CONFIGS, SSD, built
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 pytestmark = pytest.mark.train
 
 COUNTER: dict[str, Spec] = {"save_counter": ("save_counter", "int64", (), bytes(8))}
