@@ -34,6 +34,7 @@ base_config: "kills.config"
 stage { name: "head" freeze_variables: "^tiny_extractor/" num_steps: 60 learning_rate: 0.01 }
 stage { name: "top" freeze_variables: "tiny_(conv|bn)1/" num_steps: 60 learning_rate: 0.01 }
 stage { name: "most" freeze_variables: "tiny_conv1/" num_steps: 60 learning_rate: 0.01 }
+stage { name: "slow" freeze_variables: "tiny_conv1/" num_steps: 60 learning_rate: 0.001 }
 """
 #: The real command, but for the child's Python, which knows the tiny detector.
 COMMAND = """
@@ -57,7 +58,7 @@ class Moment:
 
 
 def moments(rng: random.Random) -> list[Moment]:
-    """Returns 20 moments all over a run; the last save of a stage is followed by verification."""
+    """Returns 20 moments all over a run, of which three take it to the end of a stage."""
     last = rf"saved .*ckpt-{STEPS}$"
     found = [
         *(Moment("before anything", "", 0, rng.uniform(0, 1.5)) for _ in range(2)),
@@ -68,7 +69,7 @@ def moments(rng: random.Random) -> list[Moment]:
         *(Moment("saving", "^saved", rng.randint(1, 3), rng.uniform(0, 0.2)) for _ in range(5)),
     ]
     rng.shuffle(found)
-    for place in (6, 12):  # a stage has ended by then, at the latest
+    for place in (6, 12):  # its last save is followed by its verification
         found.insert(place, Moment("verification", last, 1, rng.uniform(0, 1)))
     found.insert(9, Moment("between stages", r"verified: ", 1, rng.uniform(0, 0.3)))
     return found
@@ -140,11 +141,11 @@ def test_a_plan_killed_at_twenty_moments_ends_as_if_it_never_was(tiny, tmp_path:
     print(f"{time.monotonic() - begun:6.1f} s", *ended.lines[-8:], sep="\n")
 
     stages = find_stages(directory)
-    assert [stage.name for stage in stages] == ["01_head", "02_top", "03_most"]
+    assert [stage.name for stage in stages] == ["01_head", "02_top", "03_most", "04_slow"]
     assert {stage.config: stage.config.read_bytes() for stage in stages} == configs
     kept = read_run_state(directory)
     assert kept is not None
-    assert [(one.state, one.step) for one in kept.stages] == [("finished", STEPS)] * 3
+    assert [(one.state, one.step) for one in kept.stages] == [("finished", STEPS)] * 4
     start = values(tiny.checkpoint)
     for stage in stages:
         assert is_finished(stage)
