@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
 from odfreeze.account import read_account
+from odfreeze.groups import group
 from odfreeze.report.icicle import icicle, network_order, staircase
+from odfreeze.variables import Variable
 from tests.support.account_runs import write_staged
 
 
@@ -73,11 +76,18 @@ def test_layers_too_narrow_to_see_go_with_their_neighbours(account):
 
 
 def test_a_wide_layer_is_drawn_alone(account):
-    for width in (12, 30, 60, 400, 1000):
-        for one in icicle(account, width).iter("g"):
-            few = re.match(r"(\d+) layers, .*: ([\d,]+) parameters", one.find("title").text)
-            if few and int(few[1]) > 1:
-                assert float(one.find("rect").get("width")) < 2.5
+    """As EfficientDet's unused classifier, which comes after a small batch norm."""
+    root = "model/_feature_extractor/_bifpn_stage"
+    sizes = {"a/gamma": 1, "b/gamma": 1, "c/kernel": 998}
+    variables = tuple(
+        Variable(name, f"{root}/{name}", (size,), "float32", True, False, f"{root}/{name[0]}", n)
+        for n, (name, size) in enumerate(sizes.items())
+    )
+    opened = {v.object_path: 1 for v in variables}
+    one = dataclasses.replace(account, variables=variables, groups=group(variables), opened=opened)
+    tips = [g.find("title").text for g in icicle(one, 100).iter("g")]
+    assert "2 layers, a to b: 2 parameters" in tips
+    assert any(tip.startswith("c: 998 parameters") for tip in tips)
 
 
 def test_the_staircase_tells_what_learns_in_which_stage(account):
