@@ -200,7 +200,8 @@ def _sentence(
         than = "" if before is None else f", after {_shown(before.value)} at step {before.step}"
         state = f"{is_now}, the best so far{than}"
     else:
-        state = f"{is_now}; the best is {_shown(best.value)} at step {best.step}"
+        which = "the best that counts" if until.min_delta else "the best"
+        state = f"{is_now}; {which} is {_shown(best.value)} at step {best.step}"
     waited = _steps(last.step - (0 if best is None else best.step))
     if reason == "plateau":
         least = f" by more than {until.min_delta:g}" if until.min_delta else ""
