@@ -47,9 +47,17 @@ def write_account(account: Account, directory: str | os.PathLike[str]) -> tuple[
             path=str(folder),
         ) from None
     page, data = folder / "report.html", folder / "report.json"
-    write_atomically(page, account_bytes(account, "html"))
-    write_atomically(data, account_bytes(account, "json"))
+    _write(page, account_bytes(account, "html"))
+    _write(data, account_bytes(account, "json"))
     return page, data
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file; one that says the same is left alone."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == data:
+            return
+    write_atomically(path, data)
 
 
 def keep_report(directory: str | os.PathLike[str]) -> Path | None:

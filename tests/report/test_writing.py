@@ -25,6 +25,15 @@ def test_a_report_is_not_taken_for_a_stage(tmp_path):
     assert len(read_account(root).stages) == 2
 
 
+def test_files_that_say_the_same_are_left_alone(tmp_path):
+    root = write_staged(tmp_path / "run")
+    files = [root / "report.html", root / "report.json"]
+    keep_report(root)
+    before = [path.stat().st_ino for path in files]
+    keep_report(root)
+    assert [path.stat().st_ino for path in files] == before
+
+
 def test_what_is_no_run_has_no_report(tmp_path):
     assert keep_report(tmp_path) is None
     assert keep_report(tmp_path / "nowhere") is None
