@@ -187,7 +187,7 @@ def train_plan(
         run.adopt(Path(plan), digests)
         for one in staged.stages:
             for finding in one.findings:
-                if finding.severity != "info":
+                if one.is_written and finding.severity != "info":  # later its own run tells them
                     run.notify({"kind": "finding", "text": str(finding).partition("\n")[0]})
         for text in staged.changes:
             run.notify({"kind": "note", "text": text})

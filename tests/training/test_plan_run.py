@@ -138,6 +138,9 @@ def test_what_a_check_finds_is_told(folder: Folder) -> None:
     found = [text for _, text in folder.told("finding")]
     assert len(found) == 1
     assert "ODF391" in found[0]
+    with pytest.raises(CheckpointNotFoundError):
+        folder.run()
+    assert folder.told("finding") == []  # what was told when a stage was written is not repeated
 
 
 @pytest.mark.parametrize(
