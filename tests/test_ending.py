@@ -90,8 +90,8 @@ def test_what_follows_from_the_looks(
             PRECISION,
             [(1000, 0.25), (2000, 0.2), (3000, 0.255)],
             f"{MAP} is 0.255 at step 3000; the best that counts is 0.25 at step 1000: not better by"
-            " more than 0.01 for 2000 steps, and the patience is 2000 steps; the stage ends, at step"
-            " 3000 of at most 5000",
+            " more than 0.01 for 2000 steps, and the patience is 2000 steps; the stage ends, at"
+            " step 3000 of at most 5000",
         ),
         (
             PRECISION,
