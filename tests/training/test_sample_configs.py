@@ -37,6 +37,9 @@ from tests.training.models import (
     built,
 )
 
+#: Shares a process with other tests of these models; see tests/conftest.py.
+GROUP = "samples"
+
 #: Parts of each model, by the beginnings of their object paths below ``model/``.
 PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     SSD: {
