@@ -21,10 +21,12 @@ _HOMES = {
         "RecordError", "RemotePathError", "SelectionMismatchError", "TextProtoError",
         "TrainingFailedError", "TrainingRefusedError", "UnknownFieldError", "UsageError",
     ),
+    "account": ("Account", "read_account"),
     "check.linter": ("Checked", "check_config", "fix_config"),
     "check.subject": ("RunFlags",),
     "checkpoint": ("Checkpoint",),
     "comparison": ("ComparedRun", "Comparison", "Difference"),
+    "conduct": ("Conduct", "Rate", "Until"),
     "findings": ("Finding",),
     "groups": ("Group", "Groups", "group"),
     "pipeline": ("PipelineConfig",),
@@ -44,6 +46,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from odfreeze.account import Account as Account
+    from odfreeze.account import read_account as read_account
     from odfreeze.check.linter import Checked as Checked
     from odfreeze.check.linter import check_config as check_config
     from odfreeze.check.linter import fix_config as fix_config
@@ -52,6 +56,9 @@ if TYPE_CHECKING:
     from odfreeze.comparison import ComparedRun as ComparedRun
     from odfreeze.comparison import Comparison as Comparison
     from odfreeze.comparison import Difference as Difference
+    from odfreeze.conduct import Conduct as Conduct
+    from odfreeze.conduct import Rate as Rate
+    from odfreeze.conduct import Until as Until
     from odfreeze.errors import CheckpointCorruptError as CheckpointCorruptError
     from odfreeze.errors import CheckpointError as CheckpointError
     from odfreeze.errors import CheckpointNotFoundError as CheckpointNotFoundError
