@@ -39,7 +39,7 @@ _HOMES = {
     "training.comparison": ("compare_plans", "compare_runs"),
     "training.demo": ("run_demo",),
     "training.launch": ("TrainingResult", "train"),
-    "training.staged": ("train_stages",),
+    "training.staged": ("train_plan", "train_stages"),
     "variables": ("Variable",),
     "verify": ("Verification", "verify"),
 }  # fmt: skip
@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from odfreeze.training.demo import run_demo as run_demo
     from odfreeze.training.launch import TrainingResult as TrainingResult
     from odfreeze.training.launch import train as train
+    from odfreeze.training.staged import train_plan as train_plan
     from odfreeze.training.staged import train_stages as train_stages
     from odfreeze.variables import Variable as Variable
     from odfreeze.verify import Verification as Verification
