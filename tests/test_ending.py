@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odfreeze.conduct import Conduct, Until
@@ -141,6 +141,7 @@ class TestLosses:
         assert math.isnan(Looks([], [(10, 1.0), (20, bad)]).mean())
         assert math.isnan(Looks().mean())
 
+    @settings(max_examples=25)  # each look is a file on the disk
     @given(
         every=st.integers(1, 7),
         saves=st.sets(st.integers(1, 40)),
