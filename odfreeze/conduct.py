@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
@@ -25,6 +26,7 @@ __all__ = [
     "Handover",
     "Rate",
     "Until",
+    "conduct_beside",
     "read_conduct",
 ]
 
@@ -234,6 +236,19 @@ def read_conduct(directory: str | os.PathLike[str]) -> Conduct:
         raise ConfigError(
             f"{path} is not what `odfreeze stage` wrote: {error}; stage the plan again"
         ) from None
+
+
+def conduct_beside(config: str | os.PathLike[str]) -> Conduct:
+    """Returns the conduct that belongs to a config: of a stage's, what stands beside it.
+
+    A ``stage.json`` elsewhere than in a stage's directory (as ``01_head``) is not ours.
+
+    Raises:
+      ConfigError: The file is not as `odfreeze stage` writes it.
+    """
+    directory = Path(config).absolute().parent
+    is_stage = re.match(r"\d+_", directory.name) is not None
+    return read_conduct(directory) if is_stage else Conduct()
 
 
 def _problems_of(until: Until) -> list[tuple[str, str]]:

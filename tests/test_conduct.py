@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from odfreeze.conduct import Conduct, Rate, Until, read_conduct
+from odfreeze.conduct import Conduct, Rate, Until, conduct_beside, read_conduct
 from odfreeze.errors import ConfigError
 
 WHOLE = Conduct(
@@ -62,6 +62,18 @@ def test_file_that_is_no_json(tmp_path: Path) -> None:
     (tmp_path / "stage.json").write_text("{")
     with pytest.raises(ConfigError, match=r"stage\.json is not what `odfreeze stage` wrote"):
         read_conduct(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    (("01_head", WHOLE), ("configs", Conduct())),
+    ids=("a stage's", "another's"),
+)
+def test_conduct_beside_a_config(folder: str, expected: Conduct, tmp_path: Path) -> None:
+    directory = tmp_path / folder
+    directory.mkdir()
+    (directory / "stage.json").write_bytes(WHOLE.to_bytes())
+    assert conduct_beside(directory / "pipeline.config") == expected
 
 
 class TestImproving:

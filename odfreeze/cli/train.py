@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import Any
 
 from odfreeze.cli.check import codes
@@ -123,10 +124,12 @@ def run(args: argparse.Namespace) -> int:
     }
     _check(args)
     if args.rates:
-        from odfreeze.conduct import Conduct
+        from odfreeze.conduct import conduct_beside
         from odfreeze.rates import parse_rate
 
-        options["conduct"] = Conduct(rates=tuple(map(parse_rate, args.rates)))
+        beside = conduct_beside(args.pipeline_config_path)
+        rates = (*beside.rates, *map(parse_rate, args.rates))
+        options["conduct"] = replace(beside, rates=rates)
     if args.checkpoint_dir:
         from odfreeze.training.launch import run_stock
 

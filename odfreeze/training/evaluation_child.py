@@ -60,7 +60,10 @@ def evaluate_checkpoint(config: str, checkpoint: str, model_dir: str) -> dict[st
         (model_lib_v2, "eager_eval_loop", eager_eval_loop),
         (tf.train, "checkpoints_iterator", checkpoints_iterator),
     )
+    # Without a strategy, stock's swap of values and moving averages is an error.
+    strategy = tf.compat.v2.distribute.OneDeviceStrategy(_device(tf))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(strategy.scope())
         for home, name, value in replacements:
             stack.callback(setattr, home, name, getattr(home, name))
             setattr(home, name, value)
@@ -71,6 +74,10 @@ def evaluate_checkpoint(config: str, checkpoint: str, model_dir: str) -> dict[st
             checkpoint_dir=str(Path(checkpoint).parent),
         )
     return found
+
+
+def _device(tf: Any) -> str:
+    return "/gpu:0" if tf.config.list_physical_devices("GPU") else "/cpu:0"
 
 
 def _main(config: str, checkpoint: str, model_dir: str, answer: str) -> int:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from odfreeze import errors
 from odfreeze.check.subject import RunFlags
-from odfreeze.conduct import Conduct
+from odfreeze.conduct import Conduct, conduct_beside
 from odfreeze.curves import CurvesWriter
 from odfreeze.ending import how_ended
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
@@ -74,7 +74,7 @@ def train(
     checkpoint_every_n: int = 1000,
     frozen_batch_norm: FrozenBatchNorm = "hold",
     seed: int | None = None,
-    conduct: Conduct = Conduct(),  # noqa: B008 it is frozen
+    conduct: Conduct | None = None,
     allow: Collection[str] = (),
     ignore: Sequence[str] = (),
     flags: Sequence[str] = (),
@@ -98,7 +98,8 @@ def train(
         same values, bit by bit, and with nothing frozen with those of ``model_main_tf2``
         under :func:`run_stock` with that seed. Costs speed. A run that was cut off and resumed
         draws its images in another order than one that was not.
-      conduct: What the config has no field for: rates by part, when to end, what to hand on.
+      conduct: What the config has no field for: rates by part, when to end, what to hand on. None
+        for what `odfreeze stage` wrote beside the config, if it did.
       allow: Names of :data:`odfreeze.refusal.ALLOWANCES` to go on in spite of.
       ignore: Codes, or beginnings of codes, of what a check finds, to go on in spite of.
       flags: More flags for ``model_main_tf2``.
@@ -140,7 +141,8 @@ def train(
         frozen_batch_norm=frozen_batch_norm,
         is_enforced=True,
     )
-    conduct = with_plain_rates(conduct, pipeline)
+    given = conduct_beside(config) if conduct is None else conduct
+    conduct = with_plain_rates(given, pipeline)
     refuse_ending(pipeline, conduct, workers=len(cluster.tasks), use_tpu=run_flags.use_tpu)
     findings = check_run(pipeline, run_flags, ignore)
     checked = precheck(
