@@ -60,7 +60,7 @@ def main() -> None:
     """Runs the study, or draws one of its datasets."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output_dir", type=Path, default=ROOT / "study_output")
-    parser.add_argument("--seeds", type=int, default=3, help="how often, from seed 1")
+    parser.add_argument("--seeds", type=int, default=2, help="how often, from seed 1")
     parser.add_argument("--document", type=Path, default=DOCUMENT)
     parser.add_argument("--draw", nargs=4, metavar=("FOLDER", "NAME", "CLASSES", "IMAGES:SEED"))
     arguments = parser.parse_args()
@@ -88,10 +88,7 @@ def study(root: Path, seeds: int, document: Path) -> None:
     start = root / "base" / f"ckpt-{BASE_STEPS}"
     reached = evaluate(base, start, root / "base")
     found = [fine_tune(root, start, seed) for seed in range(1, seeds + 1)]
-    say("evaluating the base on the new shapes")
-    first = configured(data, "new_1", "new_eval", STEPS, RATE)
-    untouched = evaluate(first, start, root / "untouched")
-    write_document(document, tables(reached, untouched, found))
+    write_document(document, tables(reached, found))
 
 
 def fine_tune(root: Path, start: Path, seed: int) -> Comparison:
@@ -188,15 +185,15 @@ def write_plans(folder: Path, config: PipelineConfig) -> list[Path]:
 # --- tables -------------------------------------------------------------------------
 
 
-def tables(reached: Evaluation, untouched: Evaluation, found: Sequence[Comparison]) -> str:
+def tables(reached: Evaluation, found: Sequence[Comparison]) -> str:
     """Returns the results as Markdown."""
     runs = {
         title: [one.runs[index] for one in found] for index, title in enumerate(TITLES.values())
     }
     seeds = range(1, len(found) + 1)
     lines = [
-        f"The base has mAP {reached.metrics[MEAN_AP]:.3f} on the shapes that it was trained on,"
-        f" {untouched.metrics[MEAN_AP]:.3f} on the new ones before any fine-tuning.",
+        f"The base has mAP {reached.metrics[MEAN_AP]:.3f} on the shapes that it was trained on, in"
+        f" {EVALUATION_IMAGES} images of them that it was not trained on.",
         "",
         "| fine-tuned | mAP, mean | " + " | ".join(f"seed {seed}" for seed in seeds)
         + " | mAP at IoU 0.5, mean |",
