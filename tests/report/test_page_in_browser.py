@@ -47,4 +47,4 @@ def test_what_it_shows_is_not_blank(page, tmp_path, width):
     pixels = sum(colours.values())
     assert 0.3 < max(colours.values()) / pixels < 0.98  # paper, and something on it
     for colour in (b"\xd1\x80\x00", b"\xac\x39\x58"):  # of stages 1 and 2
-        assert colours.get(colour, 0) > 20
+        assert colours.get(colour, 0) >= 5  # no more of a badge may be in sight
