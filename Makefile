@@ -34,13 +34,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The tests start hundreds of processes, each of which would compile anew what it imports.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast test-pythons test-train test-slow matrix lock check format protos docs benchmarks benchmarks-training study \
+.PHONY: demo test browser test-fast test-pythons test-train test-slow matrix lock check format protos docs benchmarks benchmarks-training study \
   train-env dev-env clean
 
 demo: $(TRAIN)/complete
 	$(TRAIN)/bin/odfreeze demo
 
-test: check test-fast test-pythons test-train matrix-$(OLDEST_TRAIN)
+test: check browser test-fast test-pythons test-train matrix-$(OLDEST_TRAIN)
 
 # The oldest and the newest Python of the core, where they are on the machine; with fewer examples
 # of what must hold for any.
@@ -51,6 +51,15 @@ test-pythons:
 	  echo "tests on $$python"; \
 	  ODFREEZE_EXAMPLES=0.2 $(MAKE) --no-print-directory test-fast PYTHON=$$python || exit 1; \
 	done
+
+# The report is looked at in a browser. A CI machine gets one; elsewhere these tests are skipped
+# where there is none.
+browser:
+	@[ -n "$$(which $(CHROMIUM) chromium chromium-browser google-chrome 2>/dev/null)" ] \
+	  || { [ "$(CI)" = true ] && [ "$$(id -u)" = 0 ] && apt-get -qq update \
+	    && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium \
+	       >/dev/null 2>&1; } \
+	  || echo "no Chromium here: the tests that look at the report with it are skipped"
 
 test-fast: $(DEV)/complete
 	$(DEV)/bin/python -m pytest -n auto -m "not train" $(PYTEST_ARGS)
