@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -68,6 +69,12 @@ def test_the_document_says_what_it_runs(program):
         f"`odfreeze plan --num_steps {program.STEPS}`",
     ):
         assert said in text, said
+
+
+def test_the_document_has_a_row_for_each_plan_in_every_table(program):
+    rows = re.findall(r"^\| ([^|]+?) \|", DOCUMENT, flags=re.MULTILINE)
+    for title in program.TITLES.values():
+        assert rows.count(title) == 3, title
 
 
 def test_the_tables(program, tmp_path):
