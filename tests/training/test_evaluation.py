@@ -112,6 +112,26 @@ def test_the_metrics_are_those_of_stocks_own_evaluation(tiny, tmp_path):
     assert stock["Loss/total_loss"] > 0
 
 
+@pytest.mark.train
+def test_averages_are_evaluated_where_the_config_asks_for_them(tiny, tmp_path):
+    """Stock ends with an error there: it swaps them in without a strategy."""
+    from odfreeze.training.evaluation_child import evaluate_checkpoint
+    from tests.training.tiny import train_tiny
+
+    config = tiny.config("averaged_evaluation", average=True)
+    text = PipelineConfig.read(config).with_value("eval_config.num_visualizations", 0)
+    text = text.with_values("eval_config.metrics_set", ["coco_detection_metrics"])
+    losses = []
+    for averages in (True, False):
+        path = tmp_path / f"{averages}.config"
+        text.with_value("eval_config.use_moving_averages", averages).write(path)
+        if averages:
+            train_tiny(path, tmp_path / "run")
+        found = evaluate_checkpoint(str(path), str(tmp_path / "run" / "ckpt-3"), str(tmp_path))
+        losses.append(dict(found["metrics"])["Loss/total_loss"])
+    assert losses[0] != losses[1]
+
+
 def metrics_of_stock(config: Path, model_dir: Path) -> dict[str, float]:
     """Returns what ``model_main_tf2 --checkpoint_dir`` writes of a run that is at its end."""
     import tensorflow as tf
