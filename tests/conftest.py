@@ -40,6 +40,7 @@ settings.register_profile("desk", deadline=None, max_examples=examples(100))
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads off the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which training tests share a process with ``--dist loadgroup``, and which come first.
 
