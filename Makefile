@@ -66,7 +66,7 @@ test-fast: $(DEV)/complete
 
 # Without what the matrix is for: a staged run shows the same here, and more.
 test-train: $(TRAIN)/complete
-	$(TRAIN)/bin/python -m pytest -W ignore -n 2 --dist loadgroup --no-loadscope-reorder \
+	$(TRAIN)/bin/python -m pytest -W ignore -n 2 --dist loadfile --no-loadscope-reorder \
 	  -m "train and not slow" tests --ignore=$(MATRIX_TESTS) $(PYTEST_ARGS)
 
 # What `make test` leaves out: tests marked slow, which repeat the point of others on larger models.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -40,20 +43,39 @@ settings.register_profile("desk", deadline=None, max_examples=examples(100))
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads off the groups
+@functools.cache
+def group_of(file: str) -> str:
+    """Returns what a test file shares a process under: its ``GROUP``, or its own name."""
+    named = re.search(r'^GROUP = "(\w+)"$', (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    return named[1] if named else file.removesuffix(".py").replace("/", ".")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which training tests share a process with ``--dist loadgroup``, and which come first.
+    """Puts the tests that take longest first."""
 
-    Those of a file do, and those of all files with the same ``GROUP``, which share its models.
+    def place(item: pytest.Item) -> int:
+        group = group_of(item.nodeid.partition("::")[0])
+        return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Lets the files of a group share a process, and so its models, with ``--dist loadfile``.
+
+    The marks of ``--dist loadgroup`` are lost on pytest 9.2, which keeps no ``_nodeid``.
     """
+    from xdist.scheduler import LoadFileScheduling
 
-    def group(item: pytest.Item) -> str:
-        module = item.getparent(pytest.Module)
-        return "" if module is None else getattr(module.obj, "GROUP", module.obj.__name__)
+    if config.getoption("dist") != "loadfile":
+        return None
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: LONGEST.index(group(item)) if group(item) in LONGEST else 99)
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid.partition("::")[0])
+
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session")
