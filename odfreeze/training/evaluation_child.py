@@ -61,9 +61,10 @@ def evaluate_checkpoint(config: str, checkpoint: str, model_dir: str) -> dict[st
         (tf.train, "checkpoints_iterator", checkpoints_iterator),
     )
     # Without a strategy, stock's swap of values and moving averages is an error.
-    strategy = tf.compat.v2.distribute.OneDeviceStrategy(_device(tf))
+    distribute = tf.compat.v2.distribute
     with contextlib.ExitStack() as stack:
-        stack.enter_context(strategy.scope())
+        if not distribute.has_strategy():
+            stack.enter_context(distribute.OneDeviceStrategy(_device(tf)).scope())
         for home, name, value in replacements:
             stack.callback(setattr, home, name, getattr(home, name))
             setattr(home, name, value)
