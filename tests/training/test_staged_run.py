@@ -117,7 +117,8 @@ def test_running_a_finished_plan_again_does_nothing(staged_run):
     events: list[dict] = []
     directory = staged_run.stages[0].config.parent.parent
     assert train_stages(directory, watch=events.append) == ()
-    assert [e["kind"] for e in events] == ["skipped", "skipped"]
+    assert [e["kind"] for e in events] == ["run", "skipped", "skipped"]
+    assert [stage["is_due"] for stage in events[0]["stages"]] == [False, False]
     assert {path: path.stat().st_mtime_ns for path in files_of(staged_run)} == before
 
 

@@ -25,6 +25,7 @@ from odfreeze.training import compat
 from tests.conftest import ROOT
 from tests.support.records import detection, example, write_label_map, write_records
 from tests.training.models import CONFIGS, SSD
+from tests.training.tiny import stock_extractors
 
 pytestmark = pytest.mark.train
 
@@ -388,7 +389,8 @@ def test_the_smallest_image(tf: Any) -> None:
     with pytest.raises(ValueError, match="image size") as caught:
         shape_utils.check_min_image_dim(33, tf.zeros((1, 32, 32, 3)))
     assert f"ValueError: {caught.value}" in read_page("ODF507").text
-    for name, extractor in model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP.items():
+    extractors = stock_extractors(model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP)
+    for name, extractor in extractors.items():
         source = "".join(inspect.getsource(sys.modules[one.__module__]) for one in
                          (extractor, extractor.__mro__[1]))  # fmt: skip
         (pixels,) = {int(n) for n in re.findall(r"check_min_image_dim\(\s*(\d+)", source)}

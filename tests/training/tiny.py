@@ -8,7 +8,7 @@ OD API's own.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,6 +202,11 @@ def register() -> Any:
     regions = model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
     regions["faster_rcnn_tiny_keras"] = TinyRegions
     return tf
+
+
+def stock_extractors(table: Mapping[str, type]) -> dict[str, type]:
+    """Returns the extractors of a table of the OD API that are not ours."""
+    return {name: kind for name, kind in table.items() if kind.__module__ != __name__}
 
 
 @dataclass(frozen=True)
