@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from odfreeze.comparison import ComparedRun, Comparison
-from odfreeze.report.text import Line, Span, Style, printable, size_text, wrapped
+from odfreeze.report.text import Line, Span, Style, duration_text, printable, size_text, wrapped
 
 __all__ = ["comparison_json", "comparison_lines", "metrics_shown"]
 
@@ -138,26 +138,12 @@ def _row(run: ComparedRun, metrics: Sequence[str]) -> list[_Cell]:
         _Cell(printable(run.name)),
         *(_Cell(_UNKNOWN if value is None else f"{value:.4f}") for value in values),
         _Cell(f"{run.steps:,}"),
-        _Cell(_UNKNOWN if seconds is None else _duration(seconds)),
+        _Cell(_UNKNOWN if seconds is None else duration_text(round(seconds))),
         _Cell(f"{run.trained_at_most:,}" if run.account else _UNKNOWN),
         _Cell(f"{run.trained_ever:,}" if run.account else _UNKNOWN),
         _Cell(_UNKNOWN if memory is None else size_text(memory)),
         _Cell(run.status, _STYLES.get(run.status, "error")),
     ]
-
-
-def _duration(seconds: float) -> str:
-    """Returns a time as people say it, to the second, to the minute from an hour on.
-
-    >>> _duration(7.4), _duration(605), _duration(7500)
-    ('7 s', '10 min 5 s', '2 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _table(rows: Sequence[Sequence[_Cell]]) -> Iterator[Line]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from odfreeze.report.text import duration_text
 from odfreeze.run_state import RunState
-from odfreeze.training.progress import format_duration
 
 __all__ = ["render_stages", "stages_json"]
 
@@ -48,4 +48,4 @@ def stages_json(state: RunState) -> list[dict[str, Any]]:
 
 
 def _time(seconds: float) -> str:
-    return format_duration(seconds) if seconds else ""
+    return duration_text(round(seconds)) if seconds else ""

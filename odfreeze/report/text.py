@@ -90,13 +90,13 @@ def size_text(count: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Returns a duration as people say it.
+    """Returns a duration as people say it; below ten seconds with tenths, if there are any.
 
-    >>> [duration_text(n) for n in (0.42, 42.3, 200, 7300)]
-    ['0.4 s', '42 s', '3 min 20 s', '2 h 01 min']
+    >>> [duration_text(n) for n in (0.42, 5, 42.3, 200, 7300)]
+    ['0.4 s', '5 s', '42 s', '3 min 20 s', '2 h 01 min']
     """
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

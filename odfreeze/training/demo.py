@@ -15,8 +15,8 @@ from pathlib import Path
 from odfreeze.errors import OutputError, TrainingFailedError
 from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.report.text import duration_text
 from odfreeze.training.launch import run_stock
-from odfreeze.training.progress import format_duration
 from odfreeze.training.staged import find_stages
 from odfreeze.verify import Verification, verify
 
@@ -136,7 +136,7 @@ def describe_summary(summary: DemoSummary) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines.append(f"\nAll of it took {format_duration(summary.seconds)}.")
+    lines.append(f"\nAll of it took {duration_text(summary.seconds)}.")
     return "\n".join(lines)
 
 

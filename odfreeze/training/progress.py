@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 
+from odfreeze.report.text import duration_text
 from odfreeze.training.pace import Pace
 
-__all__ = ["BarProgress", "PlainProgress", "describe_selection", "format_duration", "open_progress"]
+__all__ = ["BarProgress", "PlainProgress", "describe_selection", "open_progress"]
 
 _MAP = "DetectionBoxes_Precision/mAP"
 _PHASES = {
@@ -17,20 +18,6 @@ _PHASES = {
     "connect": "waiting for the other workers",
     "build": "building the model, restoring and tracing (the first step takes a while)",
 }
-
-
-def format_duration(seconds: float) -> str:
-    """Returns a duration for people.
-
-    >>> format_duration(42.3), format_duration(200), format_duration(7300)
-    ('42 s', '3 min 20 s', '2 h 01 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def describe_selection(totals: dict[str, dict[str, int]]) -> str:
@@ -218,13 +205,13 @@ class BarProgress:
                 self._task,
                 completed=self._pace.step,
                 description=self._stage or self._now,
-                left="" if left is None else f"{format_duration(left)} left",
+                left="" if left is None else f"{duration_text(round(left))} left",
             )
         if self._all is not None:
             self._bar.update(
                 self._all,
                 completed=self._before + (self._pace.step if self._is_running else 0),
-                left="" if overall is None else f"{format_duration(overall)} left",
+                left="" if overall is None else f"{duration_text(round(overall))} left",
             )
 
     def _line(self) -> str:
@@ -276,9 +263,9 @@ def _times(pace: Pace) -> list[str]:
     texts = []
     left, overall = pace.left(), pace.left_for_all()
     if pace.speed is not None and left is not None:
-        texts = [f"{pace.speed:.2f} steps/s", f"{format_duration(left)} left"]
+        texts = [f"{pace.speed:.2f} steps/s", f"{duration_text(round(left))} left"]
     if overall is not None:
-        texts.append(f"{format_duration(overall)} for all stages")
+        texts.append(f"{duration_text(round(overall))} for all stages")
     return texts
 
 

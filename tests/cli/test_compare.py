@@ -30,9 +30,9 @@ def test_runs_side_by_side(capsys):
     assert (
         capsys.readouterr().out
         == """\
-Run        mAP  mAP@.50IOU  total_loss  steps       time  at once  in all   memory  status
-staged       -           -           -     20  2 min 0 s      880     880  1.0 GiB  verified
-single  0.2500      0.3750      0.7500     10  1 min 0 s    1,112   1,112  1.0 GiB  verified
+Run        mAP  mAP@.50IOU  total_loss  steps        time  at once  in all   memory  status
+staged       -           -           -     20  2 min 00 s      880     880  1.0 GiB  verified
+single  0.2500      0.3750      0.7500     10  1 min 00 s    1,112   1,112  1.0 GiB  verified
 
 at once, in all: parameters trained in the largest stage, in any stage; 1,112 could learn
 

@@ -43,8 +43,8 @@ def test_the_table(comparison):
         == """\
 Run            mAP  mAP@.50IOU  total_loss  steps        time  at once  in all   memory  status
 staged      0.4000      0.6000      0.6000     20  4 min 21 s      880     880  1.1 GiB  verified
-everything  0.5000      0.7500      0.5000     20   2 h 1 min    1,112   1,112  1.0 GiB  verified
-bad              -           -           -     10   1 min 0 s      552     552  1.0 GiB  not \
+everything  0.5000      0.7500      0.5000     20  2 h 01 min    1,112   1,112  1.0 GiB  verified
+bad              -           -           -     10  1 min 00 s      552     552  1.0 GiB  not \
 verified
 
 at once, in all: parameters trained in the largest stage, in any stage; 1,112 could learn

@@ -10,6 +10,7 @@ from odfreeze.report.text import (
     ASCII,
     UNICODE,
     Span,
+    duration_text,
     glyphs_for,
     plain,
     printable,
@@ -96,3 +97,21 @@ def test_sizes(count: int, text: str) -> None:
 
 def test_wrapped_keeps_words_whole() -> None:
     assert wrapped("aa bbbbbbbbbbbb cc dd", 8, "> ") == ["> aa", "> bbbbbbbbbbbb", "> cc dd"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    (
+        (0, "0 s"),
+        (0.04, "0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 00 min"),
+        (90061, "25 h 01 min"),
+    ),
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

@@ -12,7 +12,6 @@ from odfreeze.training.progress import (
     BarProgress,
     PlainProgress,
     describe_selection,
-    format_duration,
     open_progress,
 )
 
@@ -64,21 +63,6 @@ def lines(*timed: tuple[float, dict[str, Any]]) -> list[str]:
             clock.now += seconds
             progress(event)
     return stream.getvalue().splitlines()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    (
-        (0, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (3599.4, "59 min 59 s"),
-        (3599.6, "1 h 00 min"),
-        (90061, "25 h 01 min"),
-    ),
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
