@@ -21,44 +21,36 @@ _HOMES = {
         "RecordError", "RemotePathError", "SelectionMismatchError", "TextProtoError",
         "TrainingFailedError", "TrainingRefusedError", "UnknownFieldError", "UsageError",
     ),
-    "account": ("Account", "read_account"),
+    "runs.account": ("Account", "read_account"),
     "check.linter": ("Checked", "check_config", "fix_config"),
     "check.subject": ("RunFlags",),
     "checkpoint": ("Checkpoint",),
-    "comparison": ("ComparedRun", "Comparison", "Difference"),
-    "conduct": ("Conduct", "Rate", "Until"),
+    "runs.comparison": ("ComparedRun", "Comparison", "Difference"),
+    "stages.conduct": ("Conduct", "Rate", "Until"),
     "findings": ("Finding",),
-    "groups": ("Group", "Groups", "group"),
+    "groups.grouping": ("Group", "Groups", "group"),
     "pipeline": ("PipelineConfig",),
-    "plan": ("Plan", "Stage", "read_plan"),
-    "planning": ("Draft", "draft_plan", "write_draft"),
+    "stages.plan": ("Plan", "Stage", "read_plan"),
+    "stages.drafting": ("Draft", "draft_plan", "write_draft"),
     "preview": ("Preview", "preview"),
     "selection": ("Pattern", "Selection", "select"),
-    "stages": ("StagedConfig", "plan_stages", "write_stages"),
-    "synthesis": ("patterns_for",),
+    "stages.staging": ("StagedConfig", "plan_stages", "write_stages"),
+    "groups.synthesis": ("patterns_for",),
     "training.comparison": ("compare_plans", "compare_runs"),
     "training.demo": ("run_demo",),
     "training.launch": ("TrainingResult", "train"),
     "training.staged": ("train_plan", "train_stages"),
     "variables": ("Variable",),
-    "verify": ("Verification", "verify"),
+    "runs.verify": ("Verification", "verify"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
-    from odfreeze.account import Account as Account
-    from odfreeze.account import read_account as read_account
     from odfreeze.check.linter import Checked as Checked
     from odfreeze.check.linter import check_config as check_config
     from odfreeze.check.linter import fix_config as fix_config
     from odfreeze.check.subject import RunFlags as RunFlags
     from odfreeze.checkpoint import Checkpoint as Checkpoint
-    from odfreeze.comparison import ComparedRun as ComparedRun
-    from odfreeze.comparison import Comparison as Comparison
-    from odfreeze.comparison import Difference as Difference
-    from odfreeze.conduct import Conduct as Conduct
-    from odfreeze.conduct import Rate as Rate
-    from odfreeze.conduct import Until as Until
     from odfreeze.errors import CheckpointCorruptError as CheckpointCorruptError
     from odfreeze.errors import CheckpointError as CheckpointError
     from odfreeze.errors import CheckpointNotFoundError as CheckpointNotFoundError
@@ -80,25 +72,35 @@ if TYPE_CHECKING:
     from odfreeze.errors import UnknownFieldError as UnknownFieldError
     from odfreeze.errors import UsageError as UsageError
     from odfreeze.findings import Finding as Finding
-    from odfreeze.groups import Group as Group
-    from odfreeze.groups import Groups as Groups
-    from odfreeze.groups import group as group
+    from odfreeze.groups.grouping import Group as Group
+    from odfreeze.groups.grouping import Groups as Groups
+    from odfreeze.groups.grouping import group as group
+    from odfreeze.groups.synthesis import patterns_for as patterns_for
     from odfreeze.pipeline import PipelineConfig as PipelineConfig
-    from odfreeze.plan import Plan as Plan
-    from odfreeze.plan import Stage as Stage
-    from odfreeze.plan import read_plan as read_plan
-    from odfreeze.planning import Draft as Draft
-    from odfreeze.planning import draft_plan as draft_plan
-    from odfreeze.planning import write_draft as write_draft
     from odfreeze.preview import Preview as Preview
     from odfreeze.preview import preview as preview
+    from odfreeze.runs.account import Account as Account
+    from odfreeze.runs.account import read_account as read_account
+    from odfreeze.runs.comparison import ComparedRun as ComparedRun
+    from odfreeze.runs.comparison import Comparison as Comparison
+    from odfreeze.runs.comparison import Difference as Difference
+    from odfreeze.runs.verify import Verification as Verification
+    from odfreeze.runs.verify import verify as verify
     from odfreeze.selection import Pattern as Pattern
     from odfreeze.selection import Selection as Selection
     from odfreeze.selection import select as select
-    from odfreeze.stages import StagedConfig as StagedConfig
-    from odfreeze.stages import plan_stages as plan_stages
-    from odfreeze.stages import write_stages as write_stages
-    from odfreeze.synthesis import patterns_for as patterns_for
+    from odfreeze.stages.conduct import Conduct as Conduct
+    from odfreeze.stages.conduct import Rate as Rate
+    from odfreeze.stages.conduct import Until as Until
+    from odfreeze.stages.drafting import Draft as Draft
+    from odfreeze.stages.drafting import draft_plan as draft_plan
+    from odfreeze.stages.drafting import write_draft as write_draft
+    from odfreeze.stages.plan import Plan as Plan
+    from odfreeze.stages.plan import Stage as Stage
+    from odfreeze.stages.plan import read_plan as read_plan
+    from odfreeze.stages.staging import StagedConfig as StagedConfig
+    from odfreeze.stages.staging import plan_stages as plan_stages
+    from odfreeze.stages.staging import write_stages as write_stages
     from odfreeze.training.comparison import compare_plans as compare_plans
     from odfreeze.training.comparison import compare_runs as compare_runs
     from odfreeze.training.demo import run_demo as run_demo
@@ -107,8 +109,6 @@ if TYPE_CHECKING:
     from odfreeze.training.staged import train_plan as train_plan
     from odfreeze.training.staged import train_stages as train_stages
     from odfreeze.variables import Variable as Variable
-    from odfreeze.verify import Verification as Verification
-    from odfreeze.verify import verify as verify
 
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
 

@@ -29,9 +29,9 @@ from odfreeze.selection import (
 )
 
 if TYPE_CHECKING:
-    from odfreeze.conduct import Rate
     from odfreeze.pipeline import PipelineConfig
     from odfreeze.rates import RatedSelection
+    from odfreeze.stages.conduct import Rate
     from odfreeze.variables import Variable
 
 __all__ = ["Preview", "case_of", "preview"]
@@ -139,7 +139,7 @@ def preview(
       config: A pipeline.config, or its path.
       checkpoint: Taken in place of the config's ``fine_tune_checkpoint``.
       freeze_variables: Taken in place of the config's; an empty sequence for none. Among them
-        can be names of sets such as ``@backbone`` (`odfreeze.group_names`).
+        can be names of sets such as ``@backbone`` (`odfreeze.groups.names`).
       update_trainable_variables: Likewise.
       frozen_batch_norm: ``hold``, or ``update`` to leave frozen batch norm layers' statistics
         updating.
@@ -310,7 +310,7 @@ def _with_sets(patterns: tuple[Pattern, ...], variables: Sequence[Variable]) -> 
     """Returns given patterns with what names of sets among them stand for (``@backbone``)."""
     if not any(p.place is None and p.text.startswith("@") for p in patterns):
         return patterns
-    from odfreeze.group_names import expanded
+    from odfreeze.groups.names import expanded
 
     return tuple(
         replace(pattern, text=text)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import UsageError
 from odfreeze.selection import Pattern, Selection, match_columns
+from odfreeze.stages.conduct import Conduct, Rate
 from odfreeze.variables import Variable
 
 __all__ = [
@@ -109,7 +109,7 @@ def expanded_rates(
     given = tuple(rates)
     if not any(rate.pattern.startswith("@") for rate in given):
         return given
-    from odfreeze.group_names import expanded
+    from odfreeze.groups.names import expanded
 
     return tuple(
         replace(rate, pattern=text)

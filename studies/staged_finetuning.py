@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from odfreeze.comparison import ComparedRun, Comparison
-    from odfreeze.evaluations import Evaluation
     from odfreeze.pipeline import PipelineConfig
+    from odfreeze.runs.comparison import ComparedRun, Comparison
+    from odfreeze.runs.evaluations import Evaluation
 
 DOCUMENT = ROOT / "docs" / "study.md"
 BASE_CLASSES = ("disc", "square", "triangle")

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odfreeze.conduct import Rate
 from odfreeze.errors import PatternError, TrainingRefusedError, UsageError
 from odfreeze.rates import (
     RatedSelection,
@@ -18,6 +17,7 @@ from odfreeze.rates import (
 )
 from odfreeze.refusal import refuse_rates
 from odfreeze.selection import Pattern, select
+from odfreeze.stages.conduct import Rate
 from odfreeze.variables import Variable
 from tests.support.tiny_detector import variables as tiny_variables
 

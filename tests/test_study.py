@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 
 from odfreeze.check.linter import check_config
-from odfreeze.comparison import compared, find_runs
-from odfreeze.evaluations import Evaluation
-from odfreeze.plan import read_plan
-from odfreeze.stages import plan_stages
+from odfreeze.runs.comparison import compared, find_runs
+from odfreeze.runs.evaluations import Evaluation
+from odfreeze.stages.plan import read_plan
+from odfreeze.stages.staging import plan_stages
 from tests.conftest import ROOT
 from tests.support.bundle_writer import write_checkpoint
 from tests.support.compared_runs import LOWER, MEAN_AP, write_evaluation, write_single

@@ -139,7 +139,7 @@ def _is_at_end(subject: Subject) -> bool:
 
 def _compared(subject: Subject) -> tuple[bool, str]:
     """Returns whether it is the same odfreeze run, and words for what tells another one apart."""
-    from odfreeze.record import differing_identity, read_record, record_path
+    from odfreeze.runs.record import differing_identity, read_record, record_path
 
     model_dir = str(subject.flags.model_dir)
     if not os.path.isfile(record_path(model_dir)):

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the groups; returns 0."""
-    from odfreeze.group_names import group_patterns
-    from odfreeze.groups import group
+    from odfreeze.groups.grouping import group
+    from odfreeze.groups.names import group_patterns
     from odfreeze.model_source import model_variables
     from odfreeze.pipeline import PipelineConfig
     from odfreeze.report.waiting import building_shown

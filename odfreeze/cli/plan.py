@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     """Drafts the plan; prints or writes it."""
     from odfreeze.model_source import model_variables
     from odfreeze.pipeline import PipelineConfig
-    from odfreeze.planning import draft_plan, write_draft
     from odfreeze.report.waiting import building_shown
+    from odfreeze.stages.drafting import draft_plan, write_draft
 
     config = PipelineConfig.read(args.config)
     with building_shown(args.live) as watch:

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from odfreeze.conduct import Rate
+    from odfreeze.stages.conduct import Rate
 
 __all__ = ["add_arguments", "add_model_source", "add_rates", "run"]
 

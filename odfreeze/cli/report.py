@@ -29,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the page and the JSON, or prints one of them; returns 0."""
-    from odfreeze.account import read_account
     from odfreeze.errors import UsageError
     from odfreeze.report.account import account_lines
     from odfreeze.report.writing import account_bytes, write_account
+    from odfreeze.runs.account import read_account
 
     if args.format and args.output_dir:
         raise UsageError("--format prints and --output_dir writes; give one of them")

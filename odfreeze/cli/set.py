@@ -135,7 +135,7 @@ def _with_sets(
     fields = ("freeze_variables", "update_trainable_variables", "add_freeze_variables")
     given = {field: changes[field] for field in fields if changes.get(field)}
     if any(text.startswith("@") for texts in given.values() for text in texts):
-        from odfreeze.group_names import expanded
+        from odfreeze.groups.names import expanded
         from odfreeze.model_source import model_variables
         from odfreeze.report.waiting import building_shown
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from odfreeze.cli.check import codes
 
 if TYPE_CHECKING:
-    from odfreeze.stages import StagedConfig
+    from odfreeze.stages.staging import StagedConfig
 
 __all__ = ["add_arguments", "run"]
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the stages and prints what each of them does."""
-    from odfreeze.stages import read_plan, write_stages
+    from odfreeze.stages.staging import read_plan, write_stages
 
     plan = read_plan(args.plan)
     staged = write_stages(

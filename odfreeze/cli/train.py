@@ -124,8 +124,8 @@ def run(args: argparse.Namespace) -> int:
     }
     _check(args)
     if args.rates:
-        from odfreeze.conduct import conduct_beside
         from odfreeze.rates import parse_rate
+        from odfreeze.stages.conduct import conduct_beside
 
         beside = conduct_beside(args.pipeline_config_path)
         rates = (*beside.rates, *map(parse_rate, args.rates))
@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     from odfreeze.report.stages import render_stages, stages_json
     from odfreeze.report.training import render_results, render_results_json
     from odfreeze.report.writing import keep_report
-    from odfreeze.stage_runs import read_run
+    from odfreeze.runs.stage_runs import read_run
     from odfreeze.training.launch import train
     from odfreeze.training.progress import open_progress
     from odfreeze.training.staged import train_plan, train_stages

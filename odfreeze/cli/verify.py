@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the verification; returns 0 when it is ok, else 1."""
     from odfreeze.errors import UsageError
-    from odfreeze.verify import verify
+    from odfreeze.runs.verify import verify
 
     if args.frozen_batch_norm and not args.pipeline_config_path:
         raise UsageError(

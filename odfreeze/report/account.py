@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from odfreeze.account import Account, Stage
-from odfreeze.conduct import TRAINING_LOSS
-from odfreeze.curves import Point
 from odfreeze.report.icicle import network_order
 from odfreeze.report.plots import number_text
 from odfreeze.report.summary import (
@@ -21,6 +18,9 @@ from odfreeze.report.summary import (
     stage_time,
 )
 from odfreeze.report.text import duration_text, printable
+from odfreeze.runs.account import Account, Stage
+from odfreeze.runs.curves import Point
+from odfreeze.stages.conduct import TRAINING_LOSS
 
 __all__ = ["account_json", "account_lines"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from odfreeze.comparison import ComparedRun, Comparison
 from odfreeze.report.text import Line, Span, Style, duration_text, printable, size_text, wrapped
+from odfreeze.runs.comparison import ComparedRun, Comparison
 
 __all__ = ["comparison_json", "comparison_lines", "metrics_shown"]
 

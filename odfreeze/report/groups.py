@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from odfreeze.groups import PARTS, Groups
+from odfreeze.groups.grouping import PARTS, Groups
 from odfreeze.report.text import Glyphs, Line, Span, printable, wrapped
 from odfreeze.variables import Variable
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from odfreeze.account import Account
-from odfreeze.groups import Group, Part
+from odfreeze.groups.grouping import Group, Part
 from odfreeze.report.html import Element, element, stage_class
+from odfreeze.runs.account import Account
 from odfreeze.variables import Variable
 
 __all__ = ["icicle", "network_order", "staircase"]

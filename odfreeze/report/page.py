@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import odfreeze
-from odfreeze.account import Account, Stage
-from odfreeze.conduct import TRAINING_LOSS
 from odfreeze.report.html import Element, Node, element, page_bytes, stage_style
 from odfreeze.report.icicle import icicle, staircase
 from odfreeze.report.plots import Band, Line, chart, number_text
@@ -22,6 +20,8 @@ from odfreeze.report.summary import (
 )
 from odfreeze.report.tables import chip, cost, movement, scrolled, table, verification
 from odfreeze.report.text import duration_text, size_text
+from odfreeze.runs.account import Account, Stage
+from odfreeze.stages.conduct import TRAINING_LOSS
 
 __all__ = ["render_page"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from odfreeze.report.text import duration_text
-from odfreeze.run_state import RunState
+from odfreeze.runs.state import RunState
 
 __all__ = ["render_stages", "stages_json"]
 
@@ -15,7 +15,7 @@ _VERIFIED = {"finished": "yes", "failed": "NO", "waiting": "not yet", "running":
 def render_stages(state: RunState) -> str:
     """Returns stage, steps, time, loss and verification of a run as a table.
 
-    >>> from odfreeze.run_state import StageState
+    >>> from odfreeze.runs.state import StageState
     >>> print(render_stages(RunState((
     ...     StageState("01_head", "finished", 40, 40, 75.0, loss=0.5),
     ...     StageState("02_neck", num_steps=20),

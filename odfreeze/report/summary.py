@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from odfreeze.account import Account, Stage
-from odfreeze.conduct import TRAINING_LOSS
-from odfreeze.curves import Curves
 from odfreeze.report.plots import number_text
 from odfreeze.report.text import duration_text
+from odfreeze.runs.account import Account, Stage
+from odfreeze.runs.curves import Curves
+from odfreeze.stages.conduct import TRAINING_LOSS
 
 __all__ = [
     "STATE_WORDS", "architecture", "count_text", "final_value", "headline", "main_metric",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from odfreeze.account import Account, Stage
-from odfreeze.movement import Movement
 from odfreeze.report.html import Element, Node, element, stage_class
 from odfreeze.report.summary import STATE_WORDS, stage_time
 from odfreeze.report.text import duration_text, size_text
+from odfreeze.runs.account import Account, Stage
+from odfreeze.runs.movement import Movement
+from odfreeze.runs.stage_account import StageAccount
 from odfreeze.selection import State
-from odfreeze.stage_account import StageAccount
 
 __all__ = ["chip", "cost", "movement", "scrolled", "table", "verification"]
 

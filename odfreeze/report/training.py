@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from odfreeze.runs.verify import Verification
     from odfreeze.training.launch import TrainingResult
-    from odfreeze.verify import Verification
 
 __all__ = ["describe_verification", "render_results", "render_results_json"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from odfreeze.verification import AverageCheck, Change, Group, Verification
-from odfreeze.workers import WorkerCheck
+from odfreeze.runs.verification import AverageCheck, Change, Group, Verification
+from odfreeze.runs.workers import WorkerCheck
 
 __all__ = ["verification_lines"]
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from odfreeze.account import Account, read_account
 from odfreeze.errors import OdfreezeError, OutputError
 from odfreeze.files import refuse_remote, write_atomically
+from odfreeze.runs.account import Account, read_account
 
 __all__ = ["account_bytes", "keep_report", "write_account"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from odfreeze.comparison import ComparedRun, Comparison, compared, find_runs, read_run
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
+from odfreeze.runs.comparison import ComparedRun, Comparison, compared, find_runs, read_run
 from odfreeze.training.evaluation import evaluate
 
 __all__ = ["compare_plans", "compare_runs"]
@@ -78,8 +78,8 @@ def compare_plans(
       PlanError, ConfigError, RemotePathError: A plan cannot be carried out; nothing was trained.
       TrainingFailedError: Ended by a signal.
     """
-    from odfreeze.plan import read_plan
-    from odfreeze.stages import plan_stages
+    from odfreeze.stages.plan import read_plan
+    from odfreeze.stages.staging import plan_stages
 
     names = [Path(file).stem for file in plans]
     for index, name in enumerate(names):
@@ -120,8 +120,8 @@ def _run_plan(
     options: dict[str, Any],
 ) -> str:
     """Lays out and trains what is left of a plan; returns why it failed, or ""."""
-    from odfreeze.plan import read_plan
-    from odfreeze.stages import write_stages
+    from odfreeze.stages.plan import read_plan
+    from odfreeze.stages.staging import write_stages
     from odfreeze.training.staged import train_stages
 
     try:

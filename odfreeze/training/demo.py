@@ -16,9 +16,9 @@ from odfreeze.errors import OutputError, TrainingFailedError
 from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.report.text import duration_text
+from odfreeze.runs.verify import Verification, verify
 from odfreeze.training.launch import run_stock
 from odfreeze.training.staged import find_stages
-from odfreeze.verify import Verification, verify
 
 __all__ = ["DemoSummary", "describe_summary", "run_demo"]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from odfreeze.errors import TrainingFailedError
-from odfreeze.evaluations import (
+from odfreeze.pipeline import PipelineConfig
+from odfreeze.runs.evaluations import (
     Evaluation,
     evaluation_key,
     evaluation_path,
     keep_evaluation,
     kept_evaluation,
 )
-from odfreeze.pipeline import PipelineConfig
 
 __all__ = ["evaluate"]
 

@@ -13,8 +13,8 @@ import shutil
 from pathlib import Path
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.conduct import HANDOVER_NAME
 from odfreeze.errors import CheckpointError, OutputError, TrainingRefusedError
+from odfreeze.stages.conduct import HANDOVER_NAME
 
 __all__ = ["hand_over", "handed_on_step", "handover_prefix", "withdraw"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from odfreeze.conduct import Conduct
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.refusal import refuse
+from odfreeze.stages.conduct import Conduct
 from odfreeze.training.carry import carry_slots
 from odfreeze.training.drift import names_in_checkpoint
 from odfreeze.training.enforce import apply_selection, compare_states, select_live

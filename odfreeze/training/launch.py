@@ -18,14 +18,15 @@ from typing import IO, Any
 
 from odfreeze import errors
 from odfreeze.check.subject import RunFlags
-from odfreeze.conduct import Conduct, conduct_beside
-from odfreeze.curves import CurvesWriter
-from odfreeze.ending import how_ended
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.plan_patterns import with_plain_rates
-from odfreeze.record import record_path
+from odfreeze.runs.curves import CurvesWriter
+from odfreeze.runs.ending import how_ended
+from odfreeze.runs.record import record_path
+from odfreeze.runs.verify import Verification, verify
 from odfreeze.selection import FrozenBatchNorm
+from odfreeze.stages.conduct import Conduct, conduct_beside
+from odfreeze.stages.plan_patterns import with_plain_rates
 from odfreeze.training.cluster import read_cluster, refuse_taken_port
 from odfreeze.training.determinism import check_seed
 from odfreeze.training.handover import hand_over, withdraw
@@ -38,7 +39,6 @@ from odfreeze.training.precheck import (
 )
 from odfreeze.training.request import TrainingRequest, parse_event
 from odfreeze.training.run_report import RunFacts, keep_verification
-from odfreeze.verify import Verification, verify
 
 __all__ = ["TrainingResult", "child_environment", "run_stock", "train"]
 

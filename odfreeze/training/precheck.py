@@ -11,8 +11,6 @@ from odfreeze.check.gate import refuse_errors
 from odfreeze.check.selection.moving_names import classes_named
 from odfreeze.check.subject import RunFlags
 from odfreeze.checkpoint import Checkpoint, named_in_state
-from odfreeze.conduct import Conduct, Rate
-from odfreeze.ending import Ending, how_ended
 from odfreeze.errors import (
     CheckpointNotFoundError,
     RemotePathError,
@@ -22,12 +20,14 @@ from odfreeze.errors import (
 from odfreeze.files import refuse_remote
 from odfreeze.findings import Finding
 from odfreeze.keras_names import numbers_of
-from odfreeze.metric_names import metric_problem
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import Preview, preview
-from odfreeze.record import differing_identity, read_record, record_path
 from odfreeze.refusal import check_allowances, refuse, refuse_rates
+from odfreeze.runs.ending import Ending, how_ended
+from odfreeze.runs.record import differing_identity, read_record, record_path
 from odfreeze.selection import FrozenBatchNorm, Pattern, Selection
+from odfreeze.stages.conduct import Conduct, Rate
+from odfreeze.stages.metric_names import metric_problem
 
 __all__ = [
     "Precheck",

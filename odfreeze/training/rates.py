@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from odfreeze.conduct import Rate
 from odfreeze.errors import SelectionMismatchError
 from odfreeze.rates import RatedSelection, rate_selection
 from odfreeze.refusal import refuse_rates
+from odfreeze.stages.conduct import Rate
 from odfreeze.training.replicas import keys_of
 from odfreeze.training.updates import Adjustment, adjust_updates, corrects_bias
 

@@ -11,8 +11,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from odfreeze.record import read_record
-from odfreeze.unreached import Unreached, write_unreached
+from odfreeze.runs.record import read_record
+from odfreeze.runs.unreached import Unreached, write_unreached
 
 if TYPE_CHECKING:
     from odfreeze.training.enforce import Enforcement

@@ -8,10 +8,9 @@ import platform
 
 from odfreeze import __version__
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.conduct import Conduct
 from odfreeze.errors import RecordError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import (
+from odfreeze.runs.record import (
     RecordedVariable,
     RunRecord,
     differing_identity,
@@ -20,6 +19,7 @@ from odfreeze.record import (
     read_record,
     write_record,
 )
+from odfreeze.stages.conduct import Conduct
 from odfreeze.training.enforce import Enforcement
 from odfreeze.training.live import walk_variables
 from odfreeze.training.loop import RunState

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from odfreeze.conduct import Conduct
 from odfreeze.selection import FrozenBatchNorm
+from odfreeze.stages.conduct import Conduct
 
 __all__ = ["EVENT_PREFIX", "TrainingRequest", "format_event", "parse_event"]
 

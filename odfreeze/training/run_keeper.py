@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from odfreeze.errors import OutputError
-from odfreeze.run_state import RUN_NAME, RunState, StageState, write_run_state
-from odfreeze.stage_runs import StageRun, stage_state
+from odfreeze.runs.stage_runs import StageRun, stage_state
+from odfreeze.runs.state import RUN_NAME, RunState, StageState, write_run_state
 from odfreeze.training.pace import Pace
 
 __all__ = ["RunKeeper"]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.files import write_atomically
-from odfreeze.movement import measure_movement
-from odfreeze.record import read_record, record_path
+from odfreeze.runs.movement import measure_movement
+from odfreeze.runs.record import read_record, record_path
 
 if TYPE_CHECKING:
-    from odfreeze.verification import Verification
+    from odfreeze.runs.verification import Verification
 
 __all__ = ["REPORT_VERSION", "RunFacts", "keep_verification", "peak_memory_bytes"]
 

@@ -14,14 +14,10 @@ from typing import Any, Literal, TypeAlias
 from odfreeze.errors import OdfreezeError, OutputError, TrainingRefusedError, UsageError
 from odfreeze.files import refuse_remote
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.plan import read_plan
-from odfreeze.pruning import prune_checkpoints
 from odfreeze.report.training import describe_verification
-from odfreeze.restage import config_digest, restage
-from odfreeze.run_lock import LOCK_NAME, RunLock
-from odfreeze.run_state import RunState, read_run_state
-from odfreeze.selection import FrozenBatchNorm
-from odfreeze.stage_runs import (
+from odfreeze.runs.lock import LOCK_NAME, RunLock
+from odfreeze.runs.pruning import prune_checkpoints
+from odfreeze.runs.stage_runs import (
     StageRun,
     choose_stage,
     find_stages,
@@ -33,6 +29,10 @@ from odfreeze.stage_runs import (
     stage_state,
     steps_handed_on,
 )
+from odfreeze.runs.state import RunState, read_run_state
+from odfreeze.selection import FrozenBatchNorm
+from odfreeze.stages.plan import read_plan
+from odfreeze.stages.restage import config_digest, restage
 from odfreeze.training.cluster import Cluster, read_cluster
 from odfreeze.training.launch import TrainingResult, train
 from odfreeze.training.run_keeper import RunKeeper
@@ -160,9 +160,9 @@ def train_plan(
       The results of the stages that were run now, in order.
 
     Raises:
-      TrainingRefusedError, OutputError: See :func:`odfreeze.restage.restage` and
+      TrainingRefusedError, OutputError: See :func:`odfreeze.stages.restage.restage` and
         :func:`train_stages`.
-      PlanError, ConfigError, TextProtoError: See :func:`odfreeze.plan.read_plan`.
+      PlanError, ConfigError, TextProtoError: See :func:`odfreeze.stages.plan.read_plan`.
       TrainingFailedError, UsageError: See :func:`train_stages`.
     """
     read, directory = read_plan(plan), Path(output_dir)

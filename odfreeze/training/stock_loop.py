@@ -215,7 +215,7 @@ def _result(
     from pathlib import Path
 
     from odfreeze.report.training import describe_verification
-    from odfreeze.verify import verify
+    from odfreeze.runs.verify import verify
 
     directory = Path(model_dir)
     verification = verify(directory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from odfreeze.groups import Part, group
+from odfreeze.groups.grouping import Part, group
 from odfreeze.rates import RatedSelection
 from odfreeze.selection import STATES
 from odfreeze.training.updates import inner_optimizer

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odfreeze.conduct import Conduct, Until
-from odfreeze.ending import Ending, Looks, conclude, ending_path, read_looks, write_looks
 from odfreeze.errors import TrainingRefusedError, suggest
+from odfreeze.runs.ending import Ending, Looks, conclude, ending_path, read_looks, write_looks
+from odfreeze.stages.conduct import Conduct, Until
 from odfreeze.training.handover import hand_over
 from odfreeze.training.loop import block_of_steps
 from odfreeze.training.workers import agree

@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import Any
 
 from odfreeze.errors import TrainingFailedError, TrainingRefusedError
-from odfreeze.record import digest
+from odfreeze.runs.record import digest
+from odfreeze.runs.workers import Copies, WorkerRecord, forget_workers, write_worker
 from odfreeze.training.enforce import Enforcement
 from odfreeze.training.loop import RunState
 from odfreeze.training.replicas import copies, value_bytes
 from odfreeze.training.request import TrainingRequest
-from odfreeze.workers import Copies, WorkerRecord, forget_workers, write_worker
 
 __all__ = ["Workers", "agree"]
 

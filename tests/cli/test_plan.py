@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from odfreeze.cli import main
-from odfreeze.plan import read_plan
+from odfreeze.stages.plan import read_plan
 from tests.conftest import ROOT
 from tests.support.model_lists import write_model
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from odfreeze import stage_runs
 from odfreeze.cli import main
-from odfreeze.conduct import Conduct, Rate
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.run_state import RunState, StageState
+from odfreeze.runs import stage_runs
+from odfreeze.runs.state import RunState, StageState
+from odfreeze.runs.verify import verify
+from odfreeze.stages.conduct import Conduct, Rate
 from odfreeze.training import launch, staged
 from odfreeze.training.launch import TrainingResult
-from odfreeze.verify import verify
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import write_detector
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from odfreeze.cli import main
-from odfreeze.record import RecordedVariable, RunRecord, digest, write_record
+from odfreeze.runs.record import RecordedVariable, RunRecord, digest, write_record
 from tests.support.bundle_writer import floats, write_checkpoint, write_state
 
 

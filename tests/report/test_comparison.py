@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.comparison import Comparison, compared, find_runs, read_run
 from odfreeze.report.comparison import comparison_json, comparison_lines, metrics_shown
 from odfreeze.report.text import plain
+from odfreeze.runs.comparison import Comparison, compared, find_runs, read_run
 from tests.support.compared_runs import (
     HEAD,
     LOWER,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from odfreeze.group_names import group_patterns
-from odfreeze.groups import group
+from odfreeze.groups.grouping import group
+from odfreeze.groups.names import group_patterns
 from odfreeze.report.groups import group_lines, groups_json
 from odfreeze.report.text import ASCII, Line, plain
 from odfreeze.variables import Variable

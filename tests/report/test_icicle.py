@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from odfreeze.account import read_account
-from odfreeze.groups import group
+from odfreeze.groups.grouping import group
 from odfreeze.report.icicle import icicle, network_order, staircase
+from odfreeze.runs.account import read_account
 from odfreeze.variables import Variable
 from tests.support.account_runs import write_staged
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.account import read_account
-from odfreeze.conduct import Conduct, Rate
 from odfreeze.report.page import render_page
+from odfreeze.runs.account import read_account
+from odfreeze.stages.conduct import Conduct, Rate
 from tests.support.account_runs import change_json, write_staged, write_trained
 from tests.support.tiny_detector import write_detector
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.record import read_record
 from odfreeze.report.training import describe_verification, render_results, render_results_json
+from odfreeze.runs.record import read_record
+from odfreeze.runs.unreached import Unreached, write_unreached
+from odfreeze.runs.verify import Verification, verify
 from odfreeze.training.launch import TrainingResult
-from odfreeze.unreached import Unreached, write_unreached
-from odfreeze.verify import Verification, verify
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
 

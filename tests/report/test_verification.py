@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.record import read_record
 from odfreeze.report.verification import verification_lines
-from odfreeze.unreached import Unreached, write_unreached
-from odfreeze.verify import verify
+from odfreeze.runs.record import read_record
+from odfreeze.runs.unreached import Unreached, write_unreached
+from odfreeze.runs.verify import verify
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
 

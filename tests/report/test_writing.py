@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from odfreeze.account import read_account
 from odfreeze.report.account import account_json
 from odfreeze.report.writing import account_bytes, keep_report, write_account
+from odfreeze.runs.account import read_account
 from tests.support.account_runs import write_staged
 from tests.support.tiny_detector import BACKBONE
 

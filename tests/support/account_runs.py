@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from odfreeze.curves import CurvesWriter
+from odfreeze.runs.curves import CurvesWriter
+from odfreeze.runs.verify import verify
 from odfreeze.training.run_report import RunFacts, keep_verification
-from odfreeze.verify import verify
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from odfreeze.evaluations import Evaluation, evaluation_key, keep_evaluation
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.runs.evaluations import Evaluation, evaluation_key, keep_evaluation
+from odfreeze.runs.verify import verify
 from odfreeze.training.run_report import keep_verification
-from odfreeze.verify import verify
 from tests.support.fake_training import write_run
 
 MEAN_AP = "DetectionBoxes_Precision/mAP"

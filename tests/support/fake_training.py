@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import RecordedVariable, RunRecord, digest, write_record
+from odfreeze.runs.record import RecordedVariable, RunRecord, digest, write_record
+from odfreeze.runs.workers import Copies, WorkerRecord, write_worker
 from odfreeze.selection import Selection, select
 from odfreeze.training.launch import TrainingResult, train
 from odfreeze.variables import Variable
-from odfreeze.workers import Copies, WorkerRecord, write_worker
 from tests.conftest import ROOT
 from tests.support.bundle_writer import Spec, floats, write_checkpoint, write_state
 from tests.support.tiny_detector import specs, variables, write_detector

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.plan import Plan, read_plan
-from odfreeze.record import index_digest
-from odfreeze.stages import plan_stages
+from odfreeze.runs.record import index_digest
+from odfreeze.stages.plan import Plan, read_plan
+from odfreeze.stages.staging import plan_stages
 from tests.support.bundle_writer import write_checkpoint
 from tests.support.fake_training import fake_python, write_run
 from tests.support.tiny_detector import specs, write_detector

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.plan import Stage
-from odfreeze.stages import write_stages
+from odfreeze.stages.plan import Stage
+from odfreeze.stages.staging import write_stages
 from odfreeze.training.launch import TrainingResult, run_stock
 from odfreeze.training.staged import StageRun, find_stages, train_stages
 from tests.training.runs import BACKBONE, HEADS, Workspace, make_workspace

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from odfreeze.conduct import Rate
+from odfreeze.stages.conduct import Rate
 from odfreeze.training import compat
 from odfreeze.training.carry import carry_slots
 from odfreeze.training.rates import apply_rates, rate_live

@@ -63,7 +63,7 @@ def _tell_what_is_given(tf: Any, path: Path) -> None:
 
 
 def _tell_the_averages(path: Path) -> None:
-    from odfreeze.record import digest
+    from odfreeze.runs.record import digest
     from odfreeze.training.hooks import EnforcingHooks
     from odfreeze.training.live import live_variables
     from odfreeze.training.replicas import copies

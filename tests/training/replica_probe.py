@@ -13,14 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from odfreeze.errors import OdfreezeError
+from odfreeze.runs.verify_workers import verify_alone
+from odfreeze.runs.workers import read_workers
 from odfreeze.selection import Pattern
 from odfreeze.training import compat, workers
 from odfreeze.training.enforce import Enforcement, apply_selection, lift_selection, select_live
 from odfreeze.training.replicas import copies, value_bytes
 from odfreeze.training.request import TrainingRequest
 from odfreeze.training.slots import settle_slots
-from odfreeze.verify_workers import verify_alone
-from odfreeze.workers import read_workers
 
 REPLICAS = 3
 FROZEN = "^(body|norm)/"

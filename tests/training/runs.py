@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.plan import Plan, Stage
+from odfreeze.stages.plan import Plan, Stage
 from odfreeze.training import compat
 from odfreeze.training.live import build_model, save_checkpoint
 from odfreeze.training.shapes import write_shapes

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from odfreeze.account import read_account
-from odfreeze.movement import measure_movement
 from odfreeze.report.writing import account_bytes
+from odfreeze.runs.account import read_account
+from odfreeze.runs.movement import measure_movement
 
 pytestmark = pytest.mark.train
 
@@ -47,7 +47,7 @@ def test_only_what_learns_moves(account):
 
 
 def test_numpy_and_plain_python_tell_the_same_digits(staged_run, account, monkeypatch):
-    monkeypatch.setattr("odfreeze.movement._sums_with_numpy", lambda dtype: None)
+    monkeypatch.setattr("odfreeze.runs.movement._sums_with_numpy", lambda dtype: None)
     plain = measure_movement(staged_run.stages[1].model_dir)
     assert plain == account.stages[1].run.movement
 

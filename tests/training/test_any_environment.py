@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from odfreeze.record import RunRecord, read_record
+from odfreeze.runs.record import RunRecord, read_record
 from tests.conftest import ROOT
 from tests.training.runs import BACKBONE, Workspace, make_workspace, odfreeze, step_of, values
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from odfreeze.errors import PlanError, TrainingFailedError, UsageError
-from odfreeze.evaluations import Evaluation
+from odfreeze.runs.evaluations import Evaluation
 from odfreeze.training.comparison import compare_plans, compare_runs
 from tests.support.compared_runs import LOWER, MEAN_AP, config_text, write_single, write_staged
 
@@ -49,7 +49,7 @@ class Stub:
 def stub(tmp_path, monkeypatch) -> Stub:
     stub = Stub(write_staged(tmp_path / "ready", {"freeze": (LOWER,)}))
     monkeypatch.setattr("odfreeze.training.staged.train_stages", stub.train_stages)
-    monkeypatch.setattr("odfreeze.stages.write_stages", lambda plan, directory, **_: ())
+    monkeypatch.setattr("odfreeze.stages.staging.write_stages", lambda plan, directory, **_: ())
     monkeypatch.setattr("odfreeze.training.comparison.evaluate", stub.evaluate)
     return stub
 

@@ -9,10 +9,10 @@ import pytest
 from odfreeze.check.linter import fix_config
 from odfreeze.errors import OutputError, TrainingFailedError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.plan import read_plan
+from odfreeze.runs.verify import verify
+from odfreeze.stages.plan import read_plan
 from odfreeze.training import demo
 from odfreeze.training.demo import DemoSummary, describe_summary, run_demo
-from odfreeze.verify import verify
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.conduct import Conduct, Until
-from odfreeze.ending import Looks, write_looks
 from odfreeze.errors import TrainingFailedError, TrainingRefusedError
-from odfreeze.record import write_record
+from odfreeze.runs.ending import Looks, write_looks
+from odfreeze.runs.record import write_record
+from odfreeze.stages.conduct import Conduct, Until
 from odfreeze.training import transition
 from odfreeze.training.launch import TrainingResult
 from odfreeze.training.request import TrainingRequest

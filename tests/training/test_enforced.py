@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from odfreeze.errors import TrainingRefusedError
-from odfreeze.record import read_record
+from odfreeze.runs.record import read_record
+from odfreeze.runs.verify import verify
 from odfreeze.training import enforced
-from odfreeze.verify import verify
 from tests.training.runs import slots, step_of, values
 from tests.training.tiny import BACKBONE, Tiny, eagerly, make_tiny
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from odfreeze.errors import CheckpointNotFoundError, TrainingFailedError
-from odfreeze.evaluations import evaluation_path
 from odfreeze.pipeline import PipelineConfig
+from odfreeze.runs.evaluations import evaluation_path
 from odfreeze.training.evaluation import evaluate
 from tests.support.bundle_writer import floats, write_checkpoint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.groups import group
+from odfreeze.groups.grouping import group
 from tests.support.model_lists import variables_of
 from tests.training.models import EFFICIENTDET, FASTER_RCNN, SAMPLES, SSD, built
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.record import read_record
-from odfreeze.run_state import read_run_state
-from odfreeze.stage_runs import find_stages, is_finished
-from odfreeze.verify import verify
+from odfreeze.runs.record import read_record
+from odfreeze.runs.stage_runs import find_stages, is_finished
+from odfreeze.runs.state import read_run_state
+from odfreeze.runs.verify import verify
 from tests.conftest import ROOT
 from tests.training.replica_child import write_python
 from tests.training.runs import step_of, values

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from odfreeze import errors
-from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import (
     OdfreezeError,
     RecordError,
@@ -20,6 +19,7 @@ from odfreeze.errors import (
     TrainingRefusedError,
     UsageError,
 )
+from odfreeze.stages.conduct import Conduct, Rate
 from odfreeze.training import launch
 from odfreeze.training.launch import run_stock, train
 from tests.conftest import ROOT

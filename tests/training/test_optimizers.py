@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from odfreeze.averages import AVERAGE_SLOT, check_averages
 from odfreeze.check.pages import read_page
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.record import read_record
-from odfreeze.verify import verify
+from odfreeze.runs.averages import AVERAGE_SLOT, check_averages
+from odfreeze.runs.record import read_record
+from odfreeze.runs.verify import verify
 from tests.training.replica_child import write_python
 from tests.training.runs import start
 from tests.training.tiny import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from odfreeze.record import read_record
+from odfreeze.runs.record import read_record
 from tests.training.tiny import (
     BACKBONE,
     MOMENTUM,

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.plan import read_plan
-from odfreeze.run_state import RunState, read_run_state
-from odfreeze.stage_runs import find_stages, is_finished
-from odfreeze.stages import plan_stages
+from odfreeze.runs.stage_runs import find_stages, is_finished
+from odfreeze.runs.state import RunState, read_run_state
+from odfreeze.runs.verify import verify
+from odfreeze.stages.plan import read_plan
+from odfreeze.stages.staging import plan_stages
 from odfreeze.training.staged import train_plan
-from odfreeze.verify import verify
 from tests.support.plans import HEAD, NECK, trainer, write_base, write_plan
 
 pytestmark = [

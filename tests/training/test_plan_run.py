@@ -20,9 +20,9 @@ from odfreeze.errors import (
     UsageError,
 )
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.run_lock import RunLock
-from odfreeze.stage_runs import find_stages, is_finished, read_run
-from odfreeze.stages import write_stages
+from odfreeze.runs.lock import RunLock
+from odfreeze.runs.stage_runs import find_stages, is_finished, read_run
+from odfreeze.stages.staging import write_stages
 from odfreeze.training.staged import train_plan, train_stages
 from tests.support.plans import ALL, HEAD, NECK, TRAINS, trainer, write_base, write_plan
 
@@ -342,7 +342,7 @@ def test_a_config_that_was_edited_by_hand_is_not_overwritten_unasked(folder: Fol
 
 def test_where_nobody_knows_who_wrote_a_config_the_old_one_is_kept(folder: Folder) -> None:
     """As after `odfreeze stage`, which leaves no run.json."""
-    from odfreeze.plan import read_plan
+    from odfreeze.stages.plan import read_plan
 
     write_stages(read_plan(folder.plan), folder.run_dir)
     folder.edit(HEAD, NECK.replace("20", "24"))

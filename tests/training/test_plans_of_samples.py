@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.planning import draft_plan
-from odfreeze.record import read_record
-from odfreeze.stage_runs import find_stages
+from odfreeze.runs.record import read_record
+from odfreeze.runs.stage_runs import find_stages
+from odfreeze.stages.drafting import draft_plan
 from odfreeze.training.staged import train_plan
 from tests.training.models import CENTERNET, EFFICIENTDET, FASTER_RCNN, SSD, built, write_small
 from tests.training.runs import step_of, values

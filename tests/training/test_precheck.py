@@ -9,7 +9,6 @@ import pytest
 
 from odfreeze.check.linter import Checked
 from odfreeze.check.subject import RunFlags
-from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import (
     CheckpointNotFoundError,
     OdfreezeError,
@@ -21,7 +20,8 @@ from odfreeze.errors import (
 )
 from odfreeze.findings import Finding
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import record_path
+from odfreeze.runs.record import record_path
+from odfreeze.stages.conduct import Conduct, Rate
 from odfreeze.training.precheck import Precheck, check_run, latest_step, precheck
 from tests.support.bundle_writer import write_checkpoint, write_state
 from tests.support.fake_training import write_run

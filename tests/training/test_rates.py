@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from odfreeze.conduct import Conduct, Rate
 from odfreeze.errors import SelectionMismatchError, TrainingRefusedError
 from odfreeze.rates import rate_selection
-from odfreeze.record import read_record
+from odfreeze.runs.record import read_record
 from odfreeze.selection import select
+from odfreeze.stages.conduct import Conduct, Rate
 from odfreeze.training.carry import read_carried
 from odfreeze.training.rates import compare_scales
 from odfreeze.variables import Variable

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from odfreeze.runs.unreached import Unreached
 from odfreeze.selection import Pattern
 from odfreeze.training.enforce import apply_selection, select_live
 from odfreeze.training.live import build_model
 from odfreeze.training.reach import ReachWatch
-from odfreeze.unreached import Unreached
 from tests.conftest import ROOT
 from tests.training.steps import provide_groundtruth
 

@@ -9,7 +9,7 @@ import pytest
 
 from odfreeze import __version__
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import digest, read_record, record_path, write_record
+from odfreeze.runs.record import digest, read_record, record_path, write_record
 from odfreeze.training.enforce import Enforcement
 from odfreeze.training.recording import write_baseline
 from odfreeze.training.request import TrainingRequest

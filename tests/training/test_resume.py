@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from odfreeze.plan import Stage
-from odfreeze.record import record_path
-from odfreeze.stages import write_stages
+from odfreeze.runs.record import record_path
+from odfreeze.runs.verify import verify
+from odfreeze.stages.plan import Stage
+from odfreeze.stages.staging import write_stages
 from odfreeze.training.staged import find_stages, is_finished
-from odfreeze.verify import verify
 from tests.training.runs import BACKBONE, HEADS, start, step_of, values
 
 pytestmark = [

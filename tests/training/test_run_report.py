@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from odfreeze.errors import RecordError
+from odfreeze.runs.verify import verify
 from odfreeze.training.run_report import RunFacts, keep_verification, peak_memory_bytes
-from odfreeze.verify import verify
 from tests.support.fake_training import write_run
 from tests.support.tiny_detector import write_detector
 

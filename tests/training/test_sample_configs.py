@@ -25,7 +25,7 @@ from odfreeze.checkpoint import Checkpoint
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.preview import preview
 from odfreeze.selection import Pattern, Selection, select
-from odfreeze.stages import StagedConfig, plan_stages, read_plan, write_stages
+from odfreeze.stages.staging import StagedConfig, plan_stages, read_plan, write_stages
 from odfreeze.variables import Variable
 from tests.training.models import (
     CENTERNET,

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from odfreeze.record import read_record
+from odfreeze.runs.record import read_record
 from odfreeze.training import compat
 from odfreeze.training.staged import is_finished, train_stages
 from tests.training.runs import BACKBONE, odfreeze, slots, step_of, values

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from odfreeze.record import read_record
+from odfreeze.runs.record import read_record
 from odfreeze.training.launch import TrainingResult, run_stock, train
 from tests.conftest import ROOT
 from tests.training.tiny import ADAM, Tiny, register

@@ -22,12 +22,12 @@ import pytest
 
 from odfreeze.cli import main
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.record import digest, read_record
+from odfreeze.runs.record import digest, read_record
+from odfreeze.runs.verify import verify
+from odfreeze.runs.workers import read_workers
 from odfreeze.training.launch import TrainingResult, train
 from odfreeze.training.live import build_model, live_variables, save_checkpoint
 from odfreeze.training.shapes import write_shapes
-from odfreeze.verify import verify
-from odfreeze.workers import read_workers
 from tests.conftest import ROOT
 from tests.training.replica_child import write_python
 from tests.training.replica_probe import REPLICAS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from odfreeze.conduct import Rate
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.rates import rate_selection
 from odfreeze.selection import Pattern, select
+from odfreeze.stages.conduct import Rate
 from odfreeze.training.carry import Carried
 from odfreeze.training.summary import optimizer_slots, summarize
 from tests.support.tiny_detector import variables

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.conduct import Conduct, Until
-from odfreeze.ending import ending_path
-from odfreeze.plan import Plan, Stage
-from odfreeze.record import digest, read_record
-from odfreeze.stage_runs import find_stages, is_finished
-from odfreeze.stages import write_stages
+from odfreeze.runs.ending import ending_path
+from odfreeze.runs.record import digest, read_record
+from odfreeze.runs.stage_runs import find_stages, is_finished
+from odfreeze.stages.conduct import Conduct, Until
+from odfreeze.stages.plan import Plan, Stage
+from odfreeze.stages.staging import write_stages
 from odfreeze.training.evaluation_child import evaluate_checkpoint
 from odfreeze.training.handover import handed_on_step
 from odfreeze.training.launch import train

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odfreeze.runs.verify import Verification, verify
 from odfreeze.training import compat
 from odfreeze.training.hooks import EnforcingHooks
 from odfreeze.training.live import build_model, save_checkpoint
 from odfreeze.training.loop import RunState, train_loop_with_hooks
 from odfreeze.training.request import TrainingRequest
 from odfreeze.training.shapes import write_shapes
-from odfreeze.verify import Verification, verify
 
 #: Both convolutions with their norms: what the tests freeze.
 BACKBONE = "^tiny_extractor/"

@@ -14,7 +14,7 @@ from odfreeze.check.schedule.scheduling import steps_of, whole_blocks
 from odfreeze.check.subject import Subject
 from odfreeze.errors import OdfreezeError, Place
 from odfreeze.findings import Finding
-from odfreeze.schedule import Schedule, read_schedule
+from odfreeze.stages.schedule import Schedule, read_schedule
 
 __all__ = ["RULES"]
 

@@ -31,7 +31,7 @@ def path_patterns(wanted: Collection[str], variables: Sequence[Variable]) -> tup
     Returns:
       A few patterns that begin with ``(?#path)``, tried on all variables; () for none so short.
     """
-    from odfreeze.synthesis import patterns_for
+    from odfreeze.groups.synthesis import patterns_for
 
     if not wanted or len(variables) > _MOST_VARIABLES:
         return ()

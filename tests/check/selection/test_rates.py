@@ -8,9 +8,9 @@ import pytest
 
 from odfreeze.check import Case
 from odfreeze.check.selection.rates import RULES, covered_by_later, matches_nothing, nothing_learns
-from odfreeze.conduct import Rate
 from odfreeze.errors import Place
 from odfreeze.rates import rate_selection
+from odfreeze.stages.conduct import Rate
 from tests.check.cases import case_of, told
 
 

@@ -1,0 +1,1 @@
+"""The parts of a model: head, neck, backbone and its blocks; patterns written for them."""

@@ -1,0 +1,1 @@
+"""Staged fine-tuning: plans, drafted or read, in; staged configs out."""
