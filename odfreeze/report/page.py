@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import odfreeze
 from odfreeze.report.html import Element, Node, element, page_bytes, stage_style
 from odfreeze.report.icicle import icicle, staircase
@@ -139,10 +142,9 @@ def _stages(account: Account) -> Element:
         for one in account.stages if one.run.ending
     ]  # fmt: skip
     heads = ["Stage", "State", "Learns", "Steps", "Time", "Learning rate", "Last loss"]
-    return element(
-        "section",
-        element("h2", "Stages" if account.kind == "plan" else "The run"),
-        element("p", "What was trained, in which order, and how it ended.", class_="hint"),
+    return _section(
+        "Stages" if account.kind == "plan" else "The run",
+        "What was trained, in which order, and how it ended.",
         scrolled(table(heads, rows, left=(1,))),
         ends,
         _rates(account),
@@ -188,11 +190,10 @@ def _model(account: Account) -> Node:
                     class_="hint"),
             _both(lambda width: staircase(account, width)),
         ]  # fmt: skip
-    return element(
-        "section",
-        element("h2", "The model"),
-        element("p", "Every part as wide as it has parameters, coloured by the stage in which it"
-                " first learned: parts, their blocks, and their layers.", class_="hint"),
+    return _section(
+        "The model",
+        "Every part as wide as it has parameters, coloured by the stage in which it"
+                " first learned: parts, their blocks, and their layers.",
         element("div", element("ul", legend, class_="legend"),
                 _both(lambda width: icicle(account, width)), stairs, class_="box"),
         notes,
@@ -222,25 +223,24 @@ def _curves(account: Account) -> Node:
         ("Learning rate", lines("learning_rate", "scalar"), 170),
     ):
         if found:
-            charts.append(
-                element("div", element("h3", title),
-                        _both(lambda width, t=title, f=found, h=height: chart(
-                            t, f, bands, width, h, number_text)),
-                        class_="box")
-            )  # fmt: skip
+            draw = functools.partial(chart, title, found, bands, height=height, show=number_text)
+            charts.append(element("div", element("h3", title), _both(draw), class_="box"))
     if not charts:
         return None
-    return element(
-        "section",
-        element("h2", "Curves"),
-        element("p", "All stages on one axis of steps, one behind the other.", class_="hint"),
+    return _section(
+        "Curves",
+        "All stages on one axis of steps, one behind the other.",
         charts,
     )
 
 
-def _both(draw: object) -> list[Element]:
+def _section(title: str, hint: str, *content: Node) -> Element:
+    """Returns a section under its heading and a line that says what is seen."""
+    return element("section", element("h2", title), element("p", hint, class_="hint"), content)
+
+
+def _both(draw: Callable[[int], Element]) -> list[Element]:
     """Returns a picture for wide screens and one for narrow ones; the style shows one of them."""
-    assert callable(draw)
     return [
         element("div", draw(_WIDE), class_="wide"),
         element("div", draw(_NARROW), class_="narrow"),
@@ -267,10 +267,9 @@ def _configs(account: Account) -> Node:
         found.append(element("details", title, inside))
     if not found:
         return None
-    return element(
-        "section",
-        element("h2", "Configs"),
-        element("p", "Exactly what was trained with; open one to read it.", class_="hint"),
+    return _section(
+        "Configs",
+        "Exactly what was trained with; open one to read it.",
         found,
     )
 
@@ -288,10 +287,9 @@ def _environment(account: Account) -> Node:
     if not versions:
         return None
     rows: list[list[Node]] = [[name, version] for name, version in versions.items()]
-    return element(
-        "section",
-        element("h2", "Versions"),
-        element("p", "What it was trained with.", class_="hint"),
+    return _section(
+        "Versions",
+        "What it was trained with.",
         scrolled(table(["Package", "Version"], rows, left=(1,), dense=True)),
     )
 

@@ -163,17 +163,7 @@ def _with_config(
         return compare_values(before, old, after, new, measured=measured)
 
     groups = _compared(pairs, compare, after)
-    found = Verification(
-        before=before.path,
-        after=after.path,
-        config=config.file,
-        before_step=before.step,
-        after_step=after.step,
-        **groups,
-        reasons=reasons_of(groups),
-        workers=(),
-        averages=None,
-    )
+    found = _found(before.path, before.step, after, config.file, groups)
     return with_averages(found, after, [(new, state) for _, new, state in pairs])
 
 
@@ -203,17 +193,7 @@ def _with_record(
             return True, source.difference(old, after, new) if measured else None
 
         groups = _compared(pairs, compare, after, unreached)
-    found = Verification(
-        before=name,
-        after=after.path,
-        config=record.config_path,
-        before_step=record.start_step,
-        after_step=after.step,
-        **groups,
-        reasons=reasons_of(groups),
-        workers=(),
-        averages=None,
-    )
+    found = _found(name, record.start_step, after, record.config_path, groups)
     found = with_averages(found, after, [(new, state) for _, new, state in pairs])
     if name == _UNNAMED:
         return found
@@ -261,6 +241,23 @@ def _match(
             taken.add(old.object_path)
         matched.append(old)
     return matched, [old for old in olds if old.object_path not in taken]
+
+
+def _found(
+    before: str, step: int | None, after: Checkpoint, config: str, groups: dict[State, Group]
+) -> Verification:
+    """Returns the verification of what was compared, workers and averages aside."""
+    return Verification(
+        before=before,
+        after=after.path,
+        config=config,
+        before_step=step,
+        after_step=after.step,
+        **groups,
+        reasons=reasons_of(groups),
+        workers=(),
+        averages=None,
+    )
 
 
 def _compared(

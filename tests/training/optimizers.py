@@ -121,3 +121,29 @@ def save(model: Any, optimizer: Any, prefix: Path) -> str:
     import tensorflow as tf
 
     return str(tf.train.Checkpoint(model=model, optimizer=optimizer).write(str(prefix)))
+
+
+def watch_gradients(monkeypatch: Any) -> dict[int, Any]:
+    """Returns a dict that fills with the gradient that each variable was last updated with.
+
+    By the id of the variable; for optimizers that the OD API builds from now on, run eagerly.
+    """
+    from object_detection import model_lib_v2
+
+    gradients: dict[int, Any] = {}
+    stock = model_lib_v2.optimizer_builder.build
+
+    def build(*args: Any, **kwargs: Any) -> Any:
+        optimizer, rates = stock(*args, **kwargs)
+        apply = optimizer.apply_gradients
+
+        def apply_gradients(pairs: Any, *args: Any, **kwargs: Any) -> Any:
+            pairs = list(pairs)
+            gradients.update({id(v): g.numpy() for g, v in pairs if g is not None})
+            return apply(pairs, *args, **kwargs)
+
+        optimizer.apply_gradients = apply_gradients
+        return optimizer, rates
+
+    monkeypatch.setattr(model_lib_v2.optimizer_builder, "build", build)
+    return gradients

@@ -19,6 +19,7 @@ from odfreeze.checkpoint import Checkpoint
 from odfreeze.runs.averages import AVERAGE_SLOT, check_averages
 from odfreeze.runs.record import read_record
 from odfreeze.runs.verify import verify
+from tests.training.optimizers import watch_gradients
 from tests.training.replica_child import write_python
 from tests.training.runs import start
 from tests.training.tiny import (
@@ -265,24 +266,7 @@ def test_slots_of_what_learned_go_on_and_others_begin_at_zero(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = going_on(tiny, "run-thawed", MOMENTUM, MORE, 2, average=False)
-    gradients: dict[int, Any] = {}
-    from object_detection import model_lib_v2
-
-    stock = model_lib_v2.optimizer_builder.build
-
-    def build(*args: Any, **kwargs: Any) -> Any:
-        optimizer, rates = stock(*args, **kwargs)
-        apply = optimizer.apply_gradients
-
-        def apply_gradients(pairs: Any, *args: Any, **kwargs: Any) -> Any:
-            pairs = list(pairs)
-            gradients.update({id(v): g.numpy() for g, v in pairs if g is not None})
-            return apply(pairs, *args, **kwargs)
-
-        optimizer.apply_gradients = apply_gradients
-        return optimizer, rates
-
-    monkeypatch.setattr(model_lib_v2.optimizer_builder, "build", build)
+    gradients = watch_gradients(monkeypatch)
     config = tiny.config("run-thawed-3", freeze=BACKBONE)
     trained = train_tiny(config, first.parent, 3, allow=("used_model_dir",))
     before = variables_of(first)

@@ -19,6 +19,7 @@ from odfreeze.training.carry import read_carried
 from odfreeze.training.rates import compare_scales
 from odfreeze.variables import Variable
 from tests.conftest import ROOT
+from tests.training.optimizers import watch_gradients
 from tests.training.tiny import (
     ADAM,
     MOMENTUM,
@@ -182,24 +183,7 @@ def test_a_stage_goes_on_with_its_slots_and_so_does_its_resumed_run(
     assert len(slots) == 34
     assert all(begun[key].tobytes() == before[key].tobytes() for key in slots)
 
-    gradients: dict[int, Any] = {}
-    from object_detection import model_lib_v2
-
-    stock = model_lib_v2.optimizer_builder.build
-
-    def build(*args: Any, **kwargs: Any) -> Any:
-        optimizer, rates = stock(*args, **kwargs)
-        apply = optimizer.apply_gradients
-
-        def apply_gradients(pairs: Any, *args: Any, **kwargs: Any) -> Any:
-            pairs = list(pairs)
-            gradients.update({id(v): g.numpy() for g, v in pairs if g is not None})
-            return apply(pairs, *args, **kwargs)
-
-        optimizer.apply_gradients = apply_gradients
-        return optimizer, rates
-
-    monkeypatch.setattr(model_lib_v2.optimizer_builder, "build", build)
+    gradients = watch_gradients(monkeypatch)
     resumed = run(stage, "stage-2", ADAM, steps=3, conduct=carrying)
     assert resumed.event("selection")["resumed_at"] == 2
     assert resumed.event("selection")["carried"] == carried

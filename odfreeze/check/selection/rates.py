@@ -8,16 +8,22 @@ from odfreeze.check.case import Case, quantity, quoted
 from odfreeze.check.selection.patterns import reason_of
 from odfreeze.findings import Finding
 from odfreeze.selection import Pattern
+from odfreeze.stages.conduct import Rate
 
 __all__ = ["RULES"]
 
 
+def _counted(case: Case) -> Iterator[tuple[Rate, int, int]]:
+    """Yields each rate, how many variables it matches, and how many of these learn."""
+    rated = case.rated
+    if rated is not None:
+        yield from zip(rated.rates, rated.matches(), rated.learning(), strict=True)
+
+
 def matches_nothing(case: Case) -> Iterator[Finding]:
     """ODF224: a rate whose pattern matches no variable, with the reason where one is found."""
-    if case.rated is None:
-        return
-    for rate, count in zip(case.rated.rates, case.rated.matches(), strict=True):
-        if not count:
+    for rate, matched, _ in _counted(case):
+        if not matched:
             reason = reason_of(case, Pattern("rate", rate.pattern, rate.place))
             message = (
                 f"rate: {quoted(rate.pattern)} matches none of "
@@ -28,14 +34,11 @@ def matches_nothing(case: Case) -> Iterator[Finding]:
 
 def nothing_learns(case: Case) -> Iterator[Finding]:
     """ODF225: a rate for variables none of which learns."""
-    if case.rated is None:
-        return
-    counts = zip(case.rated.matches(), case.rated.learning(), strict=True)
-    for rate, (count, learning) in zip(case.rated.rates, counts, strict=True):
-        if count and not learning:
-            what = "none of which learns" if count > 1 else "which does not learn"
+    for rate, matched, learning in _counted(case):
+        if matched and not learning:
+            what = "none of which learns" if matched > 1 else "which does not learn"
             message = (
-                f"rate: {quoted(rate.pattern)} matches {quantity(count, 'variable')}, {what}: "
+                f"rate: {quoted(rate.pattern)} matches {quantity(matched, 'variable')}, {what}: "
                 f"there is no step for {rate.scale:g} to scale; remove the rate, or let them learn"
             )
             yield Finding("ODF225", "warning", message, rate.place)
