@@ -227,8 +227,7 @@ def _lines(draft: Draft, directory: Path) -> Iterator[str]:
     base = _from(draft.config, directory)
     yield "# A staged fine-tuning, drafted by `odfreeze plan`: edit it as you like, then"
     yield "#"
-    yield "#   odfreeze stage THIS_FILE --output_dir DIR"
-    yield "#   odfreeze train --stages_dir DIR"
+    yield "#   odfreeze train --plan THIS_FILE --output_dir DIR"
     yield "#"
     yield "# Each stage starts from the end of the one before. Names such as @backbone/1..3 stand"
     yield "# for parts of the model, block 1 being next to the image; `odfreeze groups` lists them."

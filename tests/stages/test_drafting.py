@@ -90,7 +90,7 @@ def test_the_rate_falls_from_stage_to_stage() -> None:
 
 def test_the_text_for_people() -> None:
     lines = draft_of("efficientdet_d0", stages=1).to_text(ROOT).splitlines()
-    assert lines[8:] == [
+    assert lines[7:] == [
         'base_config: "sample_configs/efficientdet_d0_512x512.config"',
         "",
         "# Opens the head.",
