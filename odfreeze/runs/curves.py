@@ -25,6 +25,7 @@ from typing import Any
 __all__ = ["Curves", "CurvesWriter", "Point", "curves_path", "read_curves"]
 
 _BYTES_MOST = 256 << 20  # a million blocks of steps take half of it
+_STEPS_MOST = 1 << 63  # TensorFlow counts them in an int64
 _NO_VALUES: Mapping[str, float] = {}
 
 
@@ -128,7 +129,7 @@ def read_curves(model_dir: str | os.PathLike[str]) -> Curves:
         try:
             row = json.loads(line)
             step, when = row["step"], float(row["time"])
-            if not (isinstance(step, int) and step >= 0 and math.isfinite(when)):
+            if not (isinstance(step, int) and 0 <= step < _STEPS_MOST and math.isfinite(when)):
                 raise ValueError("no step, or no time")
             kind = next((name for name in kept if isinstance(row.get(name), dict)), "")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):

@@ -11,6 +11,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,6 +40,7 @@ RECORD_VERSION = 1
 
 _DIGEST = "sha256"
 _DIGEST_CHARACTERS = 64
+_COUNT_MOST = (1 << 63) - 1  # TensorFlow counts steps and elements in an int64
 _BYTES_MOST = 256 << 20  # a model of 100,000 variables has a record of 30 MB
 
 
@@ -308,6 +310,8 @@ def _variable(data: object, what: str) -> RecordedVariable:
     state = _text(row, "state", what)
     if state not in STATES:
         raise ValueError(f"the state of {what} is {state!r}")
+    sizes = tuple(_count(size, f"a dimension of {what}") for size in shape)
+    _count(prod(sizes), f"the size of {what}")
     hexadecimal = _text(row, "digest", what)
     if len(hexadecimal) != _DIGEST_CHARACTERS or set(hexadecimal) - set("0123456789abcdef"):
         raise ValueError(f"the digest of {what} is {hexadecimal!r}")
@@ -317,7 +321,7 @@ def _variable(data: object, what: str) -> RecordedVariable:
     return RecordedVariable(
         name=_text_or_none(row, "name", what),
         object_path=_text(row, "object_path", what),
-        shape=tuple(_count(size, f"a dimension of {what}") for size in shape),
+        shape=sizes,
         dtype=_text(row, "dtype", what),
         state=state,
         trainable=cast("bool", flags[0]),
@@ -353,4 +357,6 @@ def _texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
 def _count(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{what} is {value!r}, no count")
+    if value > _COUNT_MOST:
+        raise ValueError(f"{what} is too large")
     return value

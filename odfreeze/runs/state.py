@@ -181,6 +181,9 @@ def _number(value: object) -> float | None:
     """Returns a finite number, None for all else; JSON of Python may say NaN."""
     import math
 
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # JSON bounds no integer
+        return None

@@ -298,7 +298,10 @@ def _number(data: dict[str, Any], name: str) -> float:
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name!r} is no number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # JSON bounds no integer
+        raise ValueError(f"{name!r} is too large") from None
 
 
 def _count(data: dict[str, Any], name: str) -> int:

@@ -123,6 +123,7 @@ def test_a_line_that_was_cut_off_is_ignored_and_the_next_one_starts_anew(tmp_pat
         "{", "[]", "3", "null", '{"step": 5}', '{"step": "5", "time": 1, "scalars": {}}',
         '{"step": -5, "time": 1, "scalars": {}}', '{"step": 5, "time": "x", "scalars": {}}',
         '{"step": 5, "time": NaN, "scalars": {}}', '{"step": 5, "time": 1e999, "scalars": {}}',
+        '{"step": 9223372036854775808, "time": 1, "scalars": {}}',
         "[" * 100_000, "\x00", '{"step": 5, "time": {}, "scalars": {}}',
     ],
 )  # fmt: skip

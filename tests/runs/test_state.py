@@ -71,6 +71,7 @@ def test_what_cannot_be_read_counts_as_nothing(tmp_path: Path, text: str | None)
 def test_values_of_another_type_count_as_not_there(tmp_path: Path) -> None:
     row = {
         "name": "a", "state": "failed", "step": "3", "seconds": True, "loss": float("nan"),
+        "num_steps": 10**400,
         "metrics": {"mAP": 0.5, "x": "y"}, "reason": 7, "ended": "then", "later": 1,
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps({"version": 1, "plan": 3, "stages": [row]}))

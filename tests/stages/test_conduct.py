@@ -43,6 +43,10 @@ REFUSED: dict[str, tuple[object, str]] = {
     "rates": (changed(rates=3), "'rates' is no list"),
     "scale": (changed(rates=[{"pattern": "a", "scale": "1"}]), "'scale' is no number"),
     "scale of 0": (changed(rates=[{"pattern": "a", "scale": 0}]), r"rate\[0\].scale: scale is 0"),
+    "scale without end": (
+        changed(rates=[{"pattern": "a", "scale": 10**400}]),
+        "'scale' is too large",
+    ),
     "handover": (changed(handover="worst"), "'handover' is 'worst'"),
     "carry": (changed(carry_optimizer=1), "'carry_optimizer' is neither true nor false"),
     "patience": (changed(until={"patience": True}), "'patience' is no whole number"),
