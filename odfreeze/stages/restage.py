@@ -20,7 +20,13 @@ from odfreeze.pipeline import PipelineConfig
 from odfreeze.stages.conduct import CONDUCT_NAME
 from odfreeze.stages.judgement import judge_stages
 from odfreeze.stages.plan import Plan
-from odfreeze.stages.staging import CONFIG_NAME, StagedConfig, plan_stages, write_stages
+from odfreeze.stages.staging import (
+    CONFIG_NAME,
+    StagedConfig,
+    must_write,
+    plan_stages,
+    write_stages,
+)
 
 __all__ = ["BEFORE_NAME", "Restaged", "config_digest", "restage"]
 
@@ -91,22 +97,25 @@ def restage(
     judge_stages(planned, PipelineConfig.read(plan.base_config), allow=allow, ignore=ignore)
     changes = []
     for folder in lost:
-        _refuse_to_remove(folder)
+        _refuse_to_remove(folder, plan.base_config)
         _refuse_edited(folder, written, force=force)
     for one in old:
-        if not _has_begun(one.directory):
-            _refuse_edited(one.directory, written, force=force)
-        elif "used_model_dir" not in allow:
+        if _has_begun(one.directory) and "used_model_dir" not in allow:
             raise _begun_otherwise(one, len(planned))
+        _refuse_edited(one.directory, written, force=force)
+    for one in planned:
+        must_write(one, plan, True, allow)
     for folder in lost:
-        shutil.rmtree(folder)
-        changes.append(f"{folder.name} is not in the plan any more and had not begun: removed")
+        if written.get(folder.name) is None:
+            _keep_config(folder)
+        kept = _remove(folder)
+        changes.append(
+            f"{folder.name} is not in the plan any more and had not begun: removed{kept}"
+        )
     for one in old:
         kept = ""
         if written.get(one.directory.name) is None:
-            before = one.config_path.with_name(BEFORE_NAME)
-            write_atomically(before, one.config_path.read_bytes())
-            kept = f"; the one before is kept as {before}"
+            kept = f"; the one before is kept as {_keep_config(one.directory)}"
         begun = _has_begun(one.directory)
         which = "goes on" if begun else "has not begun"
         changes.append(f"{one.directory.name} {which}: its config is what the plan gives now{kept}")
@@ -137,8 +146,12 @@ def _has_begun(directory: Path) -> bool:
     return (directory / "model" / "checkpoint").exists()
 
 
-def _refuse_to_remove(folder: Path) -> None:
+def _refuse_to_remove(folder: Path, base: Path) -> None:
     """Raises where the folder of a stage that the plan lost holds anything of worth."""
+    if folder.is_symlink():
+        raise _in_the_way(folder, "is a link; remove the link")
+    if base.resolve().is_relative_to(folder.resolve()):
+        raise _in_the_way(folder, "holds the plan's base config; put that elsewhere")
     if _has_begun(folder):
         raise TrainingRefusedError(
             f"{folder} has been trained, and the plan has no such stage any more: give it back its"
@@ -147,19 +160,56 @@ def _refuse_to_remove(folder: Path) -> None:
     ours = {CONFIG_NAME, CONDUCT_NAME, BEFORE_NAME, "model"}
     for path in sorted(folder.iterdir()):
         if path.name not in ours and not path.name.endswith(".tmp"):
-            raise _in_the_way(folder, path)
+            raise _stranger_in(folder, path)
     model = folder / "model"
     for path in sorted(model.iterdir()) if model.is_dir() else ():
         if path.name not in _LOGS:
-            raise _in_the_way(folder, path)
+            raise _stranger_in(folder, path)
 
 
-def _in_the_way(folder: Path, path: Path) -> OutputError:
+def _stranger_in(folder: Path, path: Path) -> OutputError:
+    what = f"holds {path.name}, which is no file of odfreeze; remove the folder"
+    return _in_the_way(folder, what, path)
+
+
+def _in_the_way(folder: Path, what: str, path: Path | None = None) -> OutputError:
     return OutputError(
-        f"{folder} is a stage that the plan does not have any more, and holds {path.name}, which is"
-        " no file of odfreeze; remove the folder, or give another --output_dir",
-        path=str(path),
+        f"{folder} is a stage that the plan does not have any more, and {what}, or give another"
+        " --output_dir",
+        path=str(path or folder),
     )
+
+
+def _keep_config(directory: Path) -> Path:
+    """Keeps a copy of a config that a person may have edited; returns its path."""
+    kept = directory / BEFORE_NAME
+    write_atomically(kept, (directory / CONFIG_NAME).read_bytes())
+    return kept
+
+
+def _remove(folder: Path) -> str:
+    """Removes the folder of a stage but for a config that was kept; returns what to say of that.
+
+    The config goes first: without it, what a kill may leave is no stage.
+    """
+    kept = folder / BEFORE_NAME
+    try:
+        (folder / CONFIG_NAME).unlink()
+        if not kept.exists():
+            shutil.rmtree(folder)
+            return ""
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != kept:
+                path.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be removed: {error.strerror or error}; remove it, or give another"
+            " --output_dir",
+            path=str(folder),
+        ) from None
+    return f"; a config that it had is kept as {kept}"
 
 
 def _refuse_edited(directory: Path, written: Mapping[str, str | None], *, force: bool) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "Plan",
     "Stage",
     "StagedConfig",
+    "must_write",
     "plan_stages",
     "read_plan",
     "write_stages",
@@ -185,7 +186,7 @@ def write_stages(
     base = PipelineConfig.read(plan.base_config)
     staged = judge_stages(plan_stages(plan, output_dir), base, allow=allow, ignore=ignore)
     _refuse_strangers(staged, Path(output_dir))
-    outdated = [one for one in staged if _must_write(one, plan, force, allow)]
+    outdated = [one for one in staged if must_write(one, plan, force, allow)]
     for one in reversed(outdated):
         _write(one)
     written = {one.number for one in outdated}
@@ -257,8 +258,18 @@ def _refuse_strangers(staged: tuple[StagedConfig, ...], output_dir: Path) -> Non
             )
 
 
-def _must_write(one: StagedConfig, plan: Plan, force: bool, allow: Collection[str]) -> bool:
-    """Returns whether a stage's files are to be written; raises where they must not be."""
+def must_write(one: StagedConfig, plan: Plan, force: bool, allow: Collection[str]) -> bool:
+    """Returns whether a stage's files are to be written.
+
+    Args:
+      one: The stage.
+      plan: The plan that it is of.
+      force: See :func:`write_stages`.
+      allow: See :func:`write_stages`.
+
+    Raises:
+      TrainingRefusedError, OutputError: They must not be, see :func:`write_stages`.
+    """
     base = Path(os.path.realpath(plan.base_config))
     for path in (one.config_path, one.conduct_path):
         real = Path(os.path.realpath(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.stages.base_model import BASE, model
+from tests.stages.edited_run import EditedRun
 from tests.support.bundle_writer import write_checkpoint
 
 
@@ -26,3 +27,8 @@ def base(tmp_path: Path, checkpoint: Path) -> Path:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
+
+
+@pytest.fixture
+def run(base: Path, out: Path) -> EditedRun:
+    return EditedRun(base, out)
