@@ -28,6 +28,7 @@ class Pace:
         self._first: tuple[float, int] | None = None
         self._waiting: list[tuple[str, int]] = []
         self._is_staged = False
+        self._name: str | None = None
         self.num_steps = 0
         self.step = 0
         self.is_measured = False
@@ -43,15 +44,19 @@ class Pace:
                 for one in event["stages"]
                 if one["is_due"]
             ]
-        elif kind in ("stage", "skipped"):
-            self._waiting = [one for one in self._waiting if one[0] != event["stage"]]
+        elif kind == "stage":
+            self._name = event["stage"]
+        elif kind == "skipped":
+            self._leave(event["stage"])
         elif kind == "start":
+            self._leave(self._name)  # until now it was one of those that wait
             self.num_steps, self.step = event["num_steps"], event["resume_at"] or 0
             self._begun, self._first, self.is_measured = self._clock(), None, False
         elif kind in ("step", "block"):
             self._mark(event["step"])
         elif kind == "verified":
-            self.num_steps = self.step  # it may have ended before all of its steps
+            self._leave(event.get("stage"))  # there was no start where it was only verified
+            self.num_steps, self._begun = self.step, None  # it may have ended before all its steps
 
     @property
     def speed(self) -> float | None:
@@ -83,6 +88,9 @@ class Pace:
             (self._start_up or 0.0) + max(0, steps) / self._speed for _, steps in self._waiting
         )
         return here + later
+
+    def _leave(self, name: str | None) -> None:
+        self._waiting = [one for one in self._waiting if one[0] != name]
 
     def _mark(self, step: int) -> None:
         now, self.step = self._clock(), step
