@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Curves", "CurvesWriter", "Point", "curves_path", "read_curves"]
+__all__ = ["Curves", "CurvesWriter", "Point", "curves_path", "finite_or_none", "read_curves"]
 
 _BYTES_MOST = 256 << 20  # a million blocks of steps take half of it
 _STEPS_MOST = 1 << 63  # TensorFlow counts them in an int64
@@ -51,7 +51,8 @@ class Curves:
     Attributes:
       scalars: Losses, ``learning_rate`` and ``steps_per_sec`` after each block of steps.
       metrics: What the evaluations in between found.
-      skipped: Lines of the file that cannot be read, a torn last one left out.
+      skipped: Lines of the file that cannot be read, a torn last one left out; 1 for a file of
+        which nothing can be.
     """
 
     scalars: tuple[Point, ...] = ()
@@ -100,9 +101,9 @@ class CurvesWriter:
         if event["kind"] == "selection":  # all values are in place, and steps come next
             row |= {"step": event.get("resumed_at") or 0, "begins": True}
         elif event["kind"] == "block":
-            row["scalars"] = _finite_or_none(event.get("scalars"))
+            row["scalars"] = finite_or_none(event.get("scalars"))
         elif event["kind"] == "evaluated":
-            row["metrics"] = _finite_or_none(event.get("metrics"))
+            row["metrics"] = finite_or_none(event.get("metrics"))
         else:
             return
         with contextlib.suppress(OSError):
@@ -120,8 +121,10 @@ def read_curves(model_dir: str | os.PathLike[str]) -> Curves:
         if path.stat().st_size > _BYTES_MOST:
             return Curves(skipped=1)
         data = path.read_bytes()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return Curves()
+    except OSError:
+        return Curves(skipped=1)
     lines = data.split(b"\n")
     kept: dict[str, list[Point]] = {"scalars": [], "metrics": []}
     skipped = 0
@@ -158,8 +161,12 @@ def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
                     yield name, number
 
 
-def _finite_or_none(values: Mapping[str, Any] | None) -> dict[str, float | None]:
-    """Returns values with None for what JSON has no number for."""
+def finite_or_none(values: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """Returns values with None for what JSON has no number for.
+
+    >>> finite_or_none({"loss": float("nan"), "learning_rate": 0.5})
+    {'loss': None, 'learning_rate': 0.5}
+    """
     values = values or _NO_VALUES
     known = dict(_numbers(values))
     return {name: known.get(name) for name in values}

@@ -166,7 +166,8 @@ def read_stage(
     report = report or {}
     curves = read_curves(model_dir)
     if curves.skipped:
-        files.notes.append(f"{curves.skipped} lines of its curves cannot be read")
+        lines = "1 line" if curves.skipped == 1 else f"{curves.skipped} lines"
+        files.notes.append(f"{lines} of its curves cannot be read")
     state = _state(record, verdict, known)
     if state == "finished":
         files.notes += [

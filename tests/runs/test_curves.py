@@ -68,6 +68,11 @@ def test_a_run_that_kept_none_has_empty_curves(tmp_path: Path) -> None:
     assert read_curves(tmp_path / "nowhere") == Curves()
 
 
+def test_curves_that_cannot_be_read_at_all_are_a_line_that_cannot(tmp_path: Path) -> None:
+    curves_path(tmp_path).mkdir(parents=True)
+    assert read_curves(tmp_path) == Curves(skipped=1)
+
+
 @pytest.mark.parametrize(
     ("events", "steps", "looks"),
     [
