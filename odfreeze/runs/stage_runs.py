@@ -282,7 +282,8 @@ def stage_state(stage: StageRun, kept: StageState | None = None) -> StageState:
         )
     finished = is_finished(stage, record.frozen_batch_norm, record.seed)
     failed = verdict.get("ok") is False
-    reasons = "; ".join(map(str, verdict.get("reasons") or ())) if failed else None
+    given = verdict.get("reasons")
+    reasons = "; ".join(map(str, given)) if failed and isinstance(given, list) else None
     if kept is None or not kept.seconds:
         state = dataclasses.replace(state, **_from_report(told))
     now: Any = "finished" if finished else "waiting"

@@ -212,6 +212,14 @@ def test_a_failed_verification_is_a_failed_stage(finished: StageRun) -> None:
     assert (now.state, now.reason) == ("failed", "3 of 5 frozen variables changed; more")
 
 
+@pytest.mark.parametrize("reasons", ("5", "true", "{}", "null"))
+def test_reasons_that_are_no_list_are_none(finished: StageRun, reasons: str) -> None:
+    path = finished.model_dir / "odfreeze" / "verification.json"
+    path.write_text(f'{{"ok": false, "reasons": {reasons}}}')
+    now = stage_state(finished)
+    assert (now.state, now.reason) == ("failed", None)
+
+
 def test_a_stage_knows_the_values_that_it_started_from(finished: StageRun, tmp_path: Path) -> None:
     assert is_from_its_start(finished) is True
     index = tmp_path / "ckpt-0.index"
