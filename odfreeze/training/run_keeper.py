@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from odfreeze.errors import OutputError
+from odfreeze.runs.curves import finite_or_none
 from odfreeze.runs.stage_runs import StageRun, stage_state
 from odfreeze.runs.state import RUN_NAME, RunState, StageState, write_run_state
+from odfreeze.stages.conduct import TRAINING_LOSS
 from odfreeze.training.pace import Pace
 
 __all__ = ["RunKeeper"]
@@ -61,10 +63,12 @@ class RunKeeper:
         elif kind == "step":
             self._change(step=event["step"])
         elif kind == "block":
-            loss = event["scalars"].get("Loss/total_loss")
-            self._change(step=event["step"], **({} if loss is None else {"loss": loss}))
+            scalars = finite_or_none(event["scalars"])
+            told = {"loss": scalars[TRAINING_LOSS]} if TRAINING_LOSS in scalars else {}
+            self._change(step=event["step"], **told)
         elif kind == "evaluated":
-            self._change(metrics=event["metrics"])
+            metrics = finite_or_none(event["metrics"])
+            self._change(metrics={k: v for k, v in metrics.items() if v is not None})
         elif kind == "decided":
             self._change(decided=event["sentence"])
         elif kind == "saved":
@@ -79,6 +83,7 @@ class RunKeeper:
         """Notes that a stage is run now."""
         known = self.state.stage(stage.name) or StageState(stage.name)
         self._name, self._begun, self._seconds = stage.name, self._clock(), known.seconds
+        self._pace = Pace(self._clock)  # that of the stage before is none of this one
         self._change(state="running", began=known.began or _now(), ended=None, reason=None)
         self.write()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odfreeze.files import write_atomically
+from odfreeze.runs.curves import finite_or_none
 from odfreeze.runs.movement import measure_movement
 from odfreeze.runs.record import read_record, record_path
 
@@ -42,7 +43,7 @@ class RunFacts:
         self._selection: dict[str, Any] = {}
         self._rates: list[dict[str, Any]] = []
         self._carried: dict[str, Any] | None = None
-        self._scalars: dict[str, float] = {}
+        self._scalars: dict[str, float | None] = {}
         self._memory: int | None = None
 
     def __call__(self, event: dict[str, Any]) -> None:
@@ -56,7 +57,8 @@ class RunFacts:
             self._resumed_at = event.get("resumed_at") or 0
         elif kind in ("step", "block"):
             self._mark(event["step"])
-            self._scalars = event.get("scalars", self._scalars)
+            if "scalars" in event:
+                self._scalars = finite_or_none(event["scalars"])
         elif kind == "done":
             self._memory = event.get("peak_memory_bytes")
             self._ended = self._clock()

@@ -71,7 +71,7 @@ def test_a_block_of_steps_counts_as_its_last_one(run: Run) -> None:
     assert run.start(200).step(5, 0).after(50, "block", step=100).told == (2.0, 5.0, 50.0)
 
 
-@pytest.mark.parametrize("again", (0, 5, 3), ids=("the same", "one before", "of another worker"))
+@pytest.mark.parametrize("again", (5, 3, 0), ids=("the same", "an earlier one", "the first"))
 def test_a_step_that_is_no_later_one_moves_the_beginning(run: Run, again: int) -> None:
     run.start(105).step(30, 5).step(20, again).step(10, again + 20)
     assert run.told[:2] == (2.0, 50.0)

@@ -83,6 +83,12 @@ def test_what_nothing_told_is_null() -> None:
     assert (first["seconds_to_first_step"], first["steps_per_second"]) == (None, None)
 
 
+def test_a_loss_that_is_no_number_is_null() -> None:
+    scalars = {"Loss/total_loss": float("nan"), "learning_rate": 0.5}
+    facts = facts_of((0, {"kind": "block", "step": 5, "scalars": scalars}), (1, step(6)))
+    assert facts["scalars"] == {"Loss/total_loss": None, "learning_rate": 0.5}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     config = write_detector(tmp_path, "^Conv1", "^bn_Conv1")
