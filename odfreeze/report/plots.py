@@ -146,7 +146,7 @@ def number_text(value: float) -> str:
     >>> [number_text(v) for v in (0, 0.5, 1.25, 0.00012, 12345.0)]
     ['0', '0.5', '1.25', '0.00012', '12,345']
     """
-    if abs(value) >= 1000:
+    if abs(value) >= 999.5:  # three digits of it would be written as 1e+03
         return f"{value:,.0f}"
     return f"{value:.3g}"
 

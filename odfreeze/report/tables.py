@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from odfreeze.report.html import Element, Node, element, stage_class
+from odfreeze.report.plots import number_text
 from odfreeze.report.summary import STATE_WORDS, stage_time
 from odfreeze.report.text import duration_text, size_text
 from odfreeze.runs.account import Account, Stage
@@ -156,7 +157,7 @@ def _percent(change: float) -> str:
     value = 100 * change
     if value < 1e-4:
         return "<0.0001 %"
-    if value >= 1000:
+    if value >= 999.5:  # three digits of it would be written as 1e+03
         return f"{value:,.0f} %"
     return f"{value:.3g} %" if value >= 0.01 else f"{value:.4f} %"
 
@@ -187,7 +188,7 @@ def cost(account: Account) -> Node:
             [chip(one), run.title],
             stage_time(one),
             "–" if first is None else duration_text(first),
-            "–" if speed is None else f"{speed:.3g}",
+            "–" if speed is None else number_text(speed),
             "–" if memory is None else size_text(memory),
             "–" if size is None else size_text(size),
         ])  # fmt: skip
