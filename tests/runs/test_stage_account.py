@@ -297,8 +297,7 @@ def test_curves_of_which_nothing_can_be_read_are_told_of(
 def test_a_file_in_place_of_a_folder_is_a_run_that_has_not_begun(run: Run, place: str) -> None:
     shutil.rmtree(run.folder / place)
     (run.folder / place).write_text("")
-    found = run.read()
-    assert (found.state, found.num_steps) == ("waiting", 10)
+    assert (run.read().state, run.read().num_steps) == ("waiting", 10)
 
 
 # --- files of another kind ---
