@@ -2,7 +2,8 @@
 
 Run it with `make study`. It draws a dataset of shapes, trains a base model on three of them, and
 fine-tunes it on three others, of which there are few images: by the plan that `odfreeze plan`
-drafts, all at once, and the head alone, for the same number of steps. Each seed has fine-tuning
+drafts, by its stages at the full rate, all at once, all with a slow backbone, and the head alone,
+for the same number of steps. Each seed has fine-tuning
 images of its own. What these come to is evaluated by the OD API on images that none was trained on.
 
 What is done is not done again: a run that was cut off goes on. At the end the tables between the
@@ -40,12 +41,20 @@ MEAN_AP, AP_50 = "DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.
 #: What the runs are called in the tables, in their order.
 TITLES = {
     "staged": "staged, as `odfreeze plan` drafts it",
+    "staged_full": "the same stages, each at the full rate",
     "everything": "everything at once",
+    "everything_rated": "everything, the backbone at a tenth of the rate",
     "head_only": "the head only",
 }
-#: The plans that are not drafted.
+#: The plans that are not drafted, but for the one that is the draft at other rates.
 PLANS = {
     "everything": 'stage { name: "everything" num_steps: STEPS }',
+    "everything_rated": """\
+stage {
+  name: "everything"
+  rate { pattern: "@backbone" scale: 0.1 }
+  num_steps: STEPS
+}""",
     "head_only": """\
 stage {
   name: "head"
@@ -179,7 +188,14 @@ def write_plans(folder: Path, config: PipelineConfig) -> list[Path]:
     drafted = ["plan", str(folder / "finetune.config"), "--output", str(folder / "staged.plan")]
     if odfreeze([*drafted, "--num_steps", str(STEPS), "--force"]) != 0:
         raise SystemExit("no plan could be drafted")
+    text = (folder / "staged.plan").read_text(encoding="utf-8")
+    (folder / "staged_full.plan").write_text(at_full_rate(text), encoding="utf-8", newline="\n")
     return paths
+
+
+def at_full_rate(plan: str) -> str:
+    """Returns a drafted plan in which no stage lowers the learning rate."""
+    return re.sub(r"^  learning_rate_scale: .*\n", "", plan, flags=re.MULTILINE)
 
 
 # --- tables -------------------------------------------------------------------------

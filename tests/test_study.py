@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -46,7 +47,7 @@ def test_its_configs_have_no_fault_but_that_nothing_is_drawn_yet(program, tmp_pa
     assert [str(one) for one in found.findings if one.severity == "error"] == []
 
 
-@pytest.mark.parametrize("name", ["everything", "head_only"])
+@pytest.mark.parametrize("name", ["everything", "everything_rated", "head_only"])
 def test_its_plans_train_as_many_steps_as_the_drafted_one(program, tmp_path, name):
     config = program.configured(tmp_path, "new_1", "new_eval", program.STEPS, program.RATE)
     write_checkpoint(tmp_path / "ckpt-0", specs(), step=0)
@@ -57,6 +58,17 @@ def test_its_plans_train_as_many_steps_as_the_drafted_one(program, tmp_path, nam
     (tmp_path / "a.plan").write_text(text.replace("STEPS", str(program.STEPS)), encoding="utf-8")
     stages = plan_stages(read_plan(tmp_path / "a.plan"), tmp_path / "run")
     assert sum(stage.num_steps for stage in stages) == program.STEPS
+
+
+def test_the_full_rate_is_all_that_sets_those_stages_apart(program, tmp_path):
+    draft = (ROOT / "tests/golden/plan/ssd_mobilenet_v1.plan").read_text(encoding="utf-8")
+    full = program.at_full_rate(draft)
+    (tmp_path / "draft.plan").write_text(draft, encoding="utf-8")
+    (tmp_path / "full.plan").write_text(full, encoding="utf-8")
+    drafted, raised = (read_plan(tmp_path / f"{name}.plan").stages for name in ("draft", "full"))
+    assert {one.learning_rate_scale for one in raised} == {None}
+    assert {one.learning_rate_scale for one in drafted} != {None}
+    assert tuple(dataclasses.replace(one, learning_rate_scale=None) for one in drafted) == raised
 
 
 def test_the_document_says_what_it_runs(program):
@@ -79,11 +91,13 @@ def test_the_document_has_a_row_for_each_plan_in_every_table(program):
 
 def test_the_tables(program, tmp_path):
     found = []
-    for seed, values in enumerate(((0.5, 0.25, 0.125), (0.25, 0.25, 0.375))):
+    for seed, values in enumerate(
+        ((0.5, 0.75, 0.25, 0.375, 0.125), (0.25, 0.25, 0.25, 0.125, 0.375))
+    ):
         runs = []
         for name, value in zip(program.TITLES, values, strict=True):
             run = tmp_path / str(seed) / name
-            freeze = () if name == "everything" else (LOWER,)
+            freeze = () if name.startswith("everything") else (LOWER,)
             write_single(run, *freeze, seconds=60.0 + 10 * seed)
             write_evaluation(run, run.with_name(f"{name}.config"), value)
             runs.append(run)
@@ -97,14 +111,18 @@ not trained on.
 | fine-tuned | mAP, mean | seed 1 | seed 2 | mAP at IoU 0.5, mean |
 | :-- | --: | --: | --: | --: |
 | staged, as `odfreeze plan` drafts it | 0.375 | 0.500 | 0.250 | 0.562 |
+| the same stages, each at the full rate | 0.500 | 0.750 | 0.250 | 0.750 |
 | everything at once | 0.250 | 0.250 | 0.250 | 0.375 |
+| everything, the backbone at a tenth of the rate | 0.250 | 0.375 | 0.125 | 0.375 |
 | the head only | 0.250 | 0.125 | 0.375 | 0.375 |
 
 | fine-tuned | steps | parameters trained at most | ever | training time, mean | of it before \
 first steps | peak memory |
 | :-- | --: | --: | --: | --: | --: | --: |
 | staged, as `odfreeze plan` drafts it | 10 | 560 | 560 | 65 s | 0 s | 1,024 MiB |
+| the same stages, each at the full rate | 10 | 560 | 560 | 65 s | 0 s | 1,024 MiB |
 | everything at once | 10 | 1,112 | 1,112 | 65 s | 0 s | 1,024 MiB |
+| everything, the backbone at a tenth of the rate | 10 | 1,112 | 1,112 | 65 s | 0 s | 1,024 MiB |
 | the head only | 10 | 560 | 560 | 65 s | 0 s | 1,024 MiB |
 
 The model has 1,112 parameters that can learn."""
