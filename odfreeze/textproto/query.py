@@ -28,7 +28,7 @@ __all__ = [
     "walk",
 ]
 
-_SEGMENT = re.compile(r"(\[[^\[\]]+\]|[A-Za-z_][A-Za-z0-9_]*)(?:\[([0-9]+)\])?")
+_SEGMENT = re.compile(r"(\[[^\[\]]+\]|[A-Za-z_][A-Za-z0-9_]*)(?:\[([0-9]{1,18})\])?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

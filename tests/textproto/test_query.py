@@ -102,7 +102,12 @@ def test_walk_gives_every_field_with_its_path() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", "a b", "a[x]", "a[-1]", "a]", "é"])
+_HUGE = "a[" + "9" * 5000 + "]"  # more digits than int() takes
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "a.", ".a", "a..b", "a b", "a[x]", "a[-1]", "a]", "é", _HUGE]
+)
 def test_a_malformed_path(path: str) -> None:
     with pytest.raises(UsageError, match="malformed field path"):
         split_path(path)
