@@ -7,16 +7,21 @@ import re
 from odfreeze.errors import TextProtoError, UnknownFieldError, UsageError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.textproto import Identifier, Message, Raw, Scalar, Value, fields_at, last, parse
-from odfreeze.train_fields import PATTERN_FIELDS, SHORT_NAMES
+from odfreeze.train_fields import PATTERN_FIELDS, SHORT_NAMES, check_patterns
 
 __all__ = ["full_path", "split_assignment", "with_field"]
 
 _NUMBER = (
     r"[-+]?(?:0[xX][0-9A-Fa-f]+|(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 )
+_QUOTES = ('"', "'")
 _INDEX = re.compile(r"\[[0-9]+\]")
 # google.protobuf.FieldDescriptor.TYPE_STRING and TYPE_BYTES
 _STRINGS = frozenset({9, 12})
+_BOOLEANS = frozenset({"true", "false"})
+# What every type of number holds, an int32 too; a single digit may stand for a bool or an enum
+_HIGHEST = 2**31 - 1
+_HIGHEST_DIGIT = 9
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*|-(?:inf|nan)"
 
 
@@ -58,13 +63,15 @@ def with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
     and the rest is a string.
 
     Raises:
-      UsageError: The path is malformed, or the value is not of the kind that is there, or of
-        its field's type.
+      UsageError: The path or the value is malformed, or the value is not of the kind that is
+        there, or of its field's type.
+      PatternError: The field holds patterns and one of them is no regular expression.
       UnknownFieldError: The path has an index beyond what is written, or nothing is written
         there and the schema has no such field.
-      TextProtoError: The value is malformed, or the path goes through a single value.
+      TextProtoError: The path goes through a single value.
     """
     path = full_path(path)
+    _check_unicode(path, text)
     after = _with_field(config, path, text)
     if path.rpartition(".")[2] not in PATTERN_FIELDS and not _is_alike(config, after, path):
         _check_by_schema(config, after, path)
@@ -72,25 +79,31 @@ def with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
 
 
 def _with_field(config: PipelineConfig, path: str, text: str) -> PipelineConfig:
-    if text[0] == "[":
-        return config.with_values(path, _list(path, text))
-    found = fields_at(config.document, path)
     name = path.rpartition(".")[2]
     if name in PATTERN_FIELDS:
-        return config.with_values(path, [_quoted(path, text) if text[0] in "\"'" else text])
+        patterns = _patterns(path, text)
+        check_patterns(name, patterns)
+        return config.with_values(path, patterns)
+    if text.startswith("["):
+        values = [Raw(written) for written in _written(path, text)]
+        return config.with_values(path, values)
+    found = fields_at(config.document, path)
     if not name.endswith("]") and (len(found) > 1 or any(field.is_list for _, field in found)):
         raise UsageError(
             f"{path} has several values; give all of them, as {path}='[{text}]', or pick one by "
             f"its index, as {path}[0]"
         )
-    return config.with_value(path, _value(config, path, text))
+    value = _value(config, path, text)
+    if (field := name.partition("[")[0]) in PATTERN_FIELDS and isinstance(value, str):
+        check_patterns(field, [value])
+    return config.with_value(path, value)
 
 
 def _value(config: PipelineConfig, path: str, text: str) -> Value:
-    if text[0] in "\"'":
+    if text.startswith(_QUOTES):
         return _quoted(path, text)
-    if text[0] in "{<":
-        return Raw(text.encode())
+    if text.startswith(("{", "<")):
+        return Raw(_written(path, text)[0])
     found = last(config.document, path)
     there = found.value if found else None
     if isinstance(there, Message):
@@ -111,13 +124,26 @@ def _value(config: PipelineConfig, path: str, text: str) -> Value:
 
 
 def _is_alike(before: PipelineConfig, after: PipelineConfig, path: str) -> bool:
-    """Whether a single value replaced one of its kind, so that no schema need be asked."""
+    """Whether a single value replaced one of its kind, so that no schema need be asked.
+
+    Asking it takes as long as the rest of an edit.
+    """
     old, new = last(before.document, path), last(after.document, path)
     if old is None or new is None or not isinstance(old.value, Scalar):
         return False
     if not isinstance(new.value, Scalar) or new.value.kind != old.value.kind:
         return False
-    return new.value.kind != "identifier" or new.value.text in {"true", "false", old.value.text}
+    if new.value.kind == "identifier":
+        return new.value.text == old.value.text or {old.value.text, new.value.text} <= _BOOLEANS
+    if new.value.kind == "integer":
+        return _is_count(new.value) and old.value.as_int() > _HIGHEST_DIGIT
+    return True
+
+
+def _is_count(value: Scalar) -> bool:
+    """Whether an integer is one that a field of any number type can hold."""
+    is_decimal = value.text == "0" or value.text[0] in "123456789"
+    return is_decimal and value.as_int() <= _HIGHEST
 
 
 def _is_string(path: str) -> bool:
@@ -159,26 +185,57 @@ def _bare(text: str) -> Value:
 
 
 def _quoted(path: str, text: str) -> str:
-    value = _typed(path, text.encode())[0]
+    value = _typed(path, text)[0]
     if not isinstance(value, Scalar) or value.kind != "string":
         raise UsageError(f"{path}: {text} is no string; close its quotes")
     return value.as_str()
 
 
-def _list(path: str, text: str) -> list[Value]:
-    data = text.encode()
-    return [Raw(data[v.start - 7 : v.end - 7]) for v in _typed(path, data)]
-
-
-def _typed(path: str, text: bytes) -> tuple[Scalar | Message, ...]:
-    """Returns the values of a text, which must be one value or one list."""
+def _patterns(path: str, text: str) -> list[str]:
+    """Returns the patterns of a pattern field: one as it is, one in quotes, or a list of them."""
+    if text.startswith(_QUOTES):
+        return [_quoted(path, text)]
+    if not text.startswith("["):
+        return [text]
     try:
-        fields = parse(b"value: " + text, path).root.fields
+        return [_string(value) for value in _typed(path, text)]
+    except (TextProtoError, UsageError):
+        raise UsageError(
+            f"{path}: {text} is no list of strings; put quotes around each pattern of a list, and "
+            "around a pattern that begins with '['"
+        ) from None
+
+
+def _string(value: Scalar | Message) -> str:
+    if isinstance(value, Message):
+        raise UsageError("a message is no string")
+    return value.as_str()
+
+
+def _written(path: str, text: str) -> list[bytes]:
+    """Returns the values of a text, each as it is written."""
+    values = _typed(path, text)
+    return [value.source.data[value.start : value.end] for value in values]
+
+
+def _typed(path: str, text: str) -> tuple[Scalar | Message, ...]:
+    """Returns the values of a text, which must be one value or one list."""
+    lead, data = b"value: ", text.encode()
+    try:
+        fields = parse(lead + data, path).root.fields
     except TextProtoError as error:
-        raise UsageError(f"{path}: malformed value {text.decode()}: {error.message}") from None
-    if len(fields) != 1 or fields[0].full_end != len(text) + 7:
-        raise UsageError(f"{path}: {text.decode()} is more than one value; quote it as one")
+        raise UsageError(f"{path}: malformed value {text}: {error.message}") from None
+    if len(fields) != 1 or fields[0].full_end != len(lead) + len(data):
+        raise UsageError(f"{path}: {text} is more than one value; quote it as one")
     return fields[0].values
+
+
+def _check_unicode(path: str, text: str) -> None:
+    """Raises UsageError for bytes of the command line that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path}: {text!r} is not valid Unicode; give text") from None
 
 
 def _is_special(value: Scalar) -> bool:
