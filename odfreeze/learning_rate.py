@@ -6,8 +6,6 @@ tf-models-research-object-detection 2.8.0.post1.
 
 from __future__ import annotations
 
-import math
-
 from odfreeze.errors import ConfigError, UsageError
 from odfreeze.textproto import Document, find, last_scalar, last_set
 
@@ -21,6 +19,8 @@ _BASE_RATES = {
     "cosine_decay_learning_rate": "learning_rate_base",
 }
 _DEFAULT_RATE = 0.002
+#: The least and the greatest number above 0 of a float field.
+_LEAST, _GREATEST = 1e-45, 3.4028234e38
 #: The rate that a schedule warms up from, and over how many steps, each with its default.
 _WARM_UPS = {
     "exponential_decay_learning_rate": ("burnin_learning_rate", 0.0, "burnin_steps", 0),
@@ -73,12 +73,17 @@ def rate_changes(document: Document, rate: float) -> tuple[tuple[str, float], ..
       rate: The new base rate, above 0.
 
     Raises:
-      UsageError: The rate is not above 0 or not finite.
-      ConfigError: The config has no optimizer with a schedule.
+      UsageError: The rate is not above 0, or no number that a float field holds.
+      ConfigError: The config has no optimizer with a schedule, or a rate of a stepped
+        schedule is not finite.
       TextProtoError: A rate that is written is no number.
     """
-    if not (rate > 0 and math.isfinite(rate)):
+    if not rate > 0:
         raise UsageError(f"learning_rate must be above 0, not {rate}")
+    if not _LEAST <= rate <= _GREATEST:
+        raise UsageError(
+            f"learning_rate must be from {_LEAST:g} to {_GREATEST:g}, as a float holds, not {rate}"
+        )
     schedule, before = schedule_path(document), base_rate(document)
     if schedule is None or before is None:
         raise ConfigError(
@@ -87,15 +92,19 @@ def rate_changes(document: Document, rate: float) -> tuple[tuple[str, float], ..
             "learning_rate: 0.01 } } }"
         )
     kind = _kind(schedule)
-    if kind == "manual_step_learning_rate" and before > 0:
-        return tuple(
-            (path, rate if old == before else float(f"{old * rate / before:.6g}"))
-            for path, old in _steps(document, schedule)
-        )
+    if kind == "manual_step_learning_rate":
+        steps = _steps(document, schedule)
+        _check_finite(document, steps)
+        if before > 0:
+            return tuple(
+                (path, rate if old == before else float(f"{old * rate / before:.6g}"))
+                for path, old in steps
+            )
     changes = [(f"{schedule}.{_BASE_RATES[kind]}", rate)]
     if kind in _WARM_UPS:
-        name, default, steps, default_steps = _WARM_UPS[kind]
-        warms_up = _number(document, f"{schedule}.{steps}", default_steps) > 0
+        name, default, counted, default_steps = _WARM_UPS[kind]
+        count = last_scalar(document, f"{schedule}.{counted}")
+        warms_up = (default_steps if count is None else count.as_int()) > 0
         if warms_up and _number(document, f"{schedule}.{name}", default) > rate:
             changes.append((f"{schedule}.{name}", rate))
     return tuple(changes)
@@ -107,6 +116,18 @@ def _steps(document: Document, schedule: str) -> list[tuple[str, float]]:
     paths = [f"{schedule}.initial_learning_rate"]
     paths += [f"{schedule}.schedule[{index}].learning_rate" for index in range(count)]
     return [(path, _number(document, path, _DEFAULT_RATE)) for path in paths]
+
+
+def _check_finite(document: Document, steps: list[tuple[str, float]]) -> None:
+    """Raises ConfigError for a rate that no other rate can be scaled with."""
+    for path, rate in steps:
+        if not abs(rate) <= _GREATEST:
+            written = last_scalar(document, path)
+            raise ConfigError(
+                f"{path} is {rate:g}, so that the schedule cannot be scaled to a new rate; write "
+                "a number first",
+                place=written.place if written else None,
+            )
 
 
 def _kind(schedule: str) -> str:
