@@ -6,6 +6,7 @@ References are to tf-models-research-object-detection 2.8.0.post1.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ _CHECKPOINT_FAMILY = (
     "fine_tune_checkpoint_version",
 )
 PATTERN_FIELDS: tuple[PatternField, ...] = ("freeze_variables", "update_trainable_variables")
+#: What is longer is left to the selection, which knows how long a pattern may be.
+_LONG = 10_000
 
 
 def kin_of(document: Document, path: str) -> tuple[str, ...]:
@@ -88,11 +91,22 @@ def check_count(field: str, number: int, least: int) -> None:
 
 
 def check_patterns(field: PatternField, patterns: Sequence[str]) -> None:
-    """Raises PatternError for a pattern that is no regular expression."""
+    """Raises PatternError for a pattern that is no regular expression, or far too long."""
     for text in patterns:
-        try:
-            re.compile(text)
-        except (re.error, OverflowError, RecursionError):
+        if not _compiles(text):
             from odfreeze.selection import Pattern, match_columns  # 10 ms, for its message only
 
             match_columns((), [Pattern(field, text)])
+
+
+def _compiles(text: str) -> bool:
+    """Whether a text is certainly a regular expression that can be matched."""
+    if len(text) > _LONG:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "[[" warns of a future that is not here yet
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
