@@ -26,11 +26,23 @@ def unified_diff(old: bytes, new: bytes, name: str) -> bytes:
     from difflib import diff_bytes
     from difflib import unified_diff as compare
 
-    label = name.encode("utf-8", "surrogateescape")
+    label = _label(name)
     return b"".join(
         line if line.endswith(b"\n") else line + _NO_NEWLINE
         for line in diff_bytes(compare, _lines(old), _lines(new), label, label)
     )
+
+
+def _label(name: str) -> bytes:
+    """Returns a file's name so that ``patch`` finds its end, as ``diff`` writes it.
+
+    A tab ends one with a space; quotes hold one with control characters.
+    """
+    encoded = name.encode("utf-8", "surrogateescape")
+    if any(byte < 0x20 for byte in encoded):
+        escaped = encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        return b'"' + b"".join(b"\\%03o" % b if b < 0x20 else bytes([b]) for b in escaped) + b'"'
+    return encoded + b"\t" if b" " in encoded else encoded
 
 
 def _lines(data: bytes) -> list[bytes]:
