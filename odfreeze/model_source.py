@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.errors import CheckpointError, UsageError
+from odfreeze.errors import CheckpointError, RemotePathError, UsageError
 from odfreeze.variables import Variable
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def open_checkpoint(
     Raises:
       UsageError: No checkpoint is known.
       CheckpointError: It cannot be read; with the place where the config names it.
+      RemotePathError: It is not on this machine; with that place too.
+      TextProtoError: The config's ``fine_tune_checkpoint`` is no string.
     """
     if checkpoint is not None:
         return Checkpoint.open(checkpoint)
@@ -80,7 +82,7 @@ def open_checkpoint(
         )
     try:
         return Checkpoint.open(config.fine_tune_checkpoint)
-    except CheckpointError as error:
+    except (CheckpointError, RemotePathError) as error:
         from odfreeze.textproto import last
 
         if error.place is None:
