@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
+from odfreeze.files import refuse_remote
 from odfreeze.runs.comparison import ComparedRun, Comparison, compared, find_runs, read_run
 from odfreeze.training.evaluation import evaluate
 
@@ -81,6 +82,7 @@ def compare_plans(
     from odfreeze.stages.plan import read_plan
     from odfreeze.stages.staging import plan_stages
 
+    refuse_remote(output_dir)  # as it was given: a Path makes one slash of two
     names = [Path(file).stem for file in plans]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -100,6 +100,7 @@ def train_stages(
         something else than what the one before hands on now; and see :func:`odfreeze.train`.
       TrainingFailedError: See :func:`odfreeze.train`.
     """
+    refuse_remote(stages_dir)
     find_stages(stages_dir)  # before a lock makes the directory
     settings = _Settings(
         from_stage, only_stage, keep_checkpoints, frozen_batch_norm, seed, tuple(allow)
@@ -165,8 +166,8 @@ def train_plan(
       PlanError, ConfigError, TextProtoError: See :func:`odfreeze.stages.plan.read_plan`.
       TrainingFailedError, UsageError: See :func:`train_stages`.
     """
+    refuse_remote(output_dir)  # as it was given: a Path makes one slash of two
     read, directory = read_plan(plan), Path(output_dir)
-    refuse_remote(directory)
     settings = _Settings(
         from_stage, only_stage, keep_checkpoints, frozen_batch_norm, seed, tuple(allow)
     )

@@ -71,8 +71,19 @@ def test_a_run_that_is_not_verified(capsys):
         (["a/x.plan", "b/x.plan", "--output_dir=out"], "two plans are called x; their runs would"),
         ([], "the following arguments are required: RUN"),
         (["gs://bucket/run"], "gs://bucket/run is not on this machine; copy it here first"),
+        (["a.plan", "--output_dir=gs://b/x"], "gs://b/x is not on this machine; copy it here"),
     ],
-    ids=["twice", "missing", "seed", "verbose", "no plan", "one name", "nothing", "remote"],
+    ids=[
+        "twice",
+        "missing",
+        "seed",
+        "verbose",
+        "no plan",
+        "one name",
+        "nothing",
+        "remote",
+        "remote output",
+    ],
 )
 def test_wrong_usage(capsys, arguments, message):
     assert main(["compare", *arguments]) == 2

@@ -15,6 +15,7 @@ import pytest
 from odfreeze.errors import (
     CheckpointNotFoundError,
     OutputError,
+    RemotePathError,
     TrainingFailedError,
     TrainingRefusedError,
     UsageError,
@@ -155,6 +156,19 @@ def test_a_plan_that_cannot_be_carried_out_leaves_nothing(
     with pytest.raises(ValueError, match=error):
         train_plan(folder.plan, folder.run_dir)
     assert not folder.run_dir.exists()
+
+
+def test_a_directory_that_is_elsewhere_is_not_made_here(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.plan.parent)
+    for call in (
+        lambda: train_plan(folder.plan, "gs://bucket/run"),
+        lambda: train_stages("gs://b/r"),
+    ):
+        with pytest.raises(RemotePathError, match=r"gs://b\S+ is not on this machine"):
+            call()
+    assert not Path("gs:").exists()
 
 
 def test_what_is_refused_leaves_nothing(folder: Folder) -> None:
