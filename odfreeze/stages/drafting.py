@@ -20,7 +20,7 @@ from odfreeze.groups.grouping import Group, Groups, group
 from odfreeze.groups.names import SIGN, expanded
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.selection import Pattern, Selection, select
-from odfreeze.stages.plan import LARGEST_PLAN, Plan, Stage
+from odfreeze.stages.plan import LARGEST_NUMBER, LARGEST_PLAN, Plan, Stage
 from odfreeze.textproto.strings import quote
 from odfreeze.variables import Variable
 
@@ -114,12 +114,18 @@ def draft_plan(
     total = num_steps if num_steps is not None else config.num_steps
     outline = list(_outline(groups, stages))
     if not total or total < len(outline):
-        problem = f"{total} steps are" if total else "0, endless, is"
+        counted = "1 step is" if total == 1 else f"{total} steps are"
+        problem = counted if total else "0, endless, is"
         raise UsageError(
             f"{config.file}: {problem} too few for {len(outline)} stages; give the steps of all "
             "stages together (--num_steps N)"
         )
     shares = _shared_out(total, [share for *_, share in outline])
+    if max(shares) > LARGEST_NUMBER:
+        raise UsageError(
+            f"{config.file}: {total} steps are more than the stages of a plan can have, each up to"
+            f" {LARGEST_NUMBER}; give fewer (--num_steps N)"
+        )
     drafted = []
     for (name, freeze, opens, scale, _), steps in zip(outline, shares, strict=True):
         stage = Stage(
@@ -141,10 +147,20 @@ def write_draft(draft: Draft, path: str | os.PathLike[str], *, force: bool = Fal
       force: Whether a file that is there may be overwritten.
 
     Raises:
-      OutputError: A file is there, or it cannot be written.
+      OutputError: A file is there, or it cannot be written; it is the base config, which is never
+        overwritten.
       RemotePathError: The path is not local.
     """
     refuse_remote(path)
+    if Path(path).is_dir():
+        raise OutputError(
+            f"{path} is a directory; give a file in it, such as {Path(path) / 'my.plan'}",
+            path=str(path),
+        )
+    if os.path.realpath(path) == os.path.realpath(draft.config):
+        raise OutputError(
+            f"{path} is the config that the plan is for; give another --output", path=str(path)
+        )
     data = draft.to_text(Path(path).parent).encode("utf-8")
     if Path(path).exists() and not (force or Path(path).read_bytes() == data):
         raise OutputError(

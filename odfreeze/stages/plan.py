@@ -21,13 +21,14 @@ from odfreeze.stages.conduct import Conduct, Handover, Rate, Until
 if TYPE_CHECKING:
     from odfreeze.schema import Record
 
-__all__ = ["LARGEST_PLAN", "Plan", "Stage", "check_plan", "read_plan"]
+__all__ = ["LARGEST_NUMBER", "LARGEST_PLAN", "Plan", "Stage", "check_plan", "read_plan"]
 
 #: Stages in a plan at most: their folders are numbered with two digits.
 LARGEST_PLAN = 99
 
 _MESSAGE = "odfreeze.Plan"
-_LARGEST_NUMBER = 2**32 - 1  # num_steps and batch_size are uint32 in the OD API's schema
+#: num_steps and batch_size are uint32 in the OD API's schema.
+LARGEST_NUMBER = 2**32 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])")
 
@@ -168,8 +169,8 @@ def _problems(stage: Stage) -> Iterator[tuple[str, str]]:
         )
         return
     for name, number in (("num_steps", stage.num_steps), ("batch_size", stage.batch_size)):
-        if number is not None and not 1 <= number <= _LARGEST_NUMBER:
-            yield name, f"{name} is {number}; give a number from 1 to {_LARGEST_NUMBER}"
+        if number is not None and not 1 <= number <= LARGEST_NUMBER:
+            yield name, f"{name} is {number}; give a number from 1 to {LARGEST_NUMBER}"
     for name, rate in (
         ("learning_rate", stage.learning_rate),
         ("learning_rate_scale", stage.learning_rate_scale),

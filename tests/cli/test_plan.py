@@ -72,3 +72,44 @@ def test_more_stages_than_blocks_are_refused(config, capsys) -> None:
         "",
         "odfreeze: --stages is 15; this backbone has 14 blocks: give 0 to 14\n",
     )
+
+
+def test_the_config_itself_is_never_overwritten(config, tmp_path, capsys, monkeypatch) -> None:
+    before = config.read_bytes()
+    monkeypatch.chdir(config.parent)
+    same = f"../{config.parent.name}/{config.name}"
+    assert main(["plan", config.name, "--num_steps", "1000", "--output", same, "--force"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"odfreeze: {same} is the config that the plan is for; give another --output\n",
+    )
+    assert config.read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", ([], ["--force"]), ids=("unforced", "forced"))
+def test_a_directory_is_no_file_to_write(config, tmp_path, capsys, flags) -> None:
+    arguments = ["plan", str(config), "--num_steps", "1000", "--output", str(tmp_path)]
+    assert main([*arguments, *flags]) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"odfreeze: {tmp_path} is a directory; give a file in it, such as {tmp_path / 'my.plan'}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    (
+        ("1", "1 step is too few for 4 stages; give the steps of all stages together (--num_st"),
+        ("0", "0, endless, is too few for 4 stages; give the steps of all stages together"),
+        (
+            "99999999999",
+            "99999999999 steps are more than the stages of a plan can have, each up to 4294967295;"
+            " give fewer (--num_steps N)",
+        ),
+    ),
+    ids=("fewer than stages", "endless", "more than a plan holds"),
+)
+def test_steps_that_make_no_plan_are_refused(config, capsys, steps: str, message: str) -> None:
+    assert main(["plan", str(config), "--num_steps", steps]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.startswith(f"odfreeze: {config}: {message}")) == ("", True), err
