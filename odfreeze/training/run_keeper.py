@@ -49,6 +49,7 @@ class RunKeeper:
         self._name: str | None = None
         self._begun = self._written = 0.0
         self._seconds = 0.0
+        self._known = StageState("")
         self.state = state
         if is_chief:
             for path in directory.glob(f".{RUN_NAME}.*.tmp"):  # of a sitting that was killed
@@ -82,6 +83,7 @@ class RunKeeper:
     def begin(self, stage: StageRun) -> None:
         """Notes that a stage is run now."""
         known = self.state.stage(stage.name) or StageState(stage.name)
+        self._known = known
         self._name, self._begun, self._seconds = stage.name, self._clock(), known.seconds
         self._pace = Pace(self._clock)  # that of the stage before is none of this one
         self._change(state="running", began=known.began or _now(), ended=None, reason=None)
@@ -96,10 +98,13 @@ class RunKeeper:
         self.write()
 
     def fail(self, stage: StageRun, reason: str) -> None:
-        """Notes why a stage's run broke off."""
+        """Notes why a stage's run broke off; of one that is finished all the same, nothing."""
         known = self._change(state="failed", ended=_now(), reason=reason)
         if known is not None:
-            self.state = self.state.with_stage(stage_state(stage, known))
+            found = stage_state(stage, known)
+            if found.state == "finished":  # it was only refused: what its run took is as it was
+                found = stage_state(stage, self._known)
+            self.state = self.state.with_stage(found)
         self._name = None
         self.write()
 

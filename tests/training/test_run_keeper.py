@@ -152,6 +152,19 @@ def test_a_refusal_that_left_nothing_is_no_failure(run: Run) -> None:
     assert run.kept() == StageState("01_head", num_steps=10)
 
 
+def test_a_finished_stage_that_is_refused_keeps_its_account(run: Run) -> None:
+    run.keeper.begin(run.head)
+    run.train(run.head)
+    run.now += 60
+    run.keeper.end(run.head)
+    before = run.kept()
+    run.keeper.begin(run.head)
+    run.now += 5
+    run.keeper.fail(run.head, "its seed was not set and is now 5")
+    assert (before.state, before.seconds) == ("finished", 60.0)
+    assert run.kept() == before
+
+
 @pytest.mark.parametrize("end", ("end", "fail"))
 def test_what_comes_after_an_end_is_of_no_stage(run: Run, end: str) -> None:
     run.keeper.begin(run.head)
