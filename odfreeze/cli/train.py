@@ -169,7 +169,8 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(render_results_json(results, None if state is None else stages_json(state)))
     else:
-        print(render_results(results))
+        is_whole = state is None or all(one.state == "finished" for one in state.stages)
+        print(render_results(results, is_whole=is_whole))
         if state is not None:
             print("\n" + render_stages(state))
         if page is not None:

@@ -26,10 +26,16 @@ def describe_verification(verification: Verification) -> str:
     return ("verified: " if verification.ok else "NOT VERIFIED: ") + ", ".join(parts)
 
 
-def render_results(results: Sequence[TrainingResult]) -> str:
-    """Returns the results of runs as text, the last line without its ending."""
+def render_results(results: Sequence[TrainingResult], *, is_whole: bool = True) -> str:
+    """Returns the results of runs as text, the last line without its ending.
+
+    Args:
+      results: Of the stages that were run; none where those that were asked for are finished.
+      is_whole: Whether all stages of the run are, not only those that were asked for.
+    """
     if not results:
-        return "every stage is finished and verified: nothing to do"
+        which = "every stage" if is_whole else "what was asked for"
+        return f"{which} is finished and verified: nothing to do"
     lines = []
     for result in results:
         done = "trained to step" if result.trained else "was already at step"

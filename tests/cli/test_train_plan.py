@@ -117,6 +117,16 @@ def test_one_stage_of_it(train) -> None:
     )
 
 
+def test_one_stage_again_says_nothing_of_those_that_were_not_asked_for(train) -> None:
+    train("--only_stage=head")
+    status, out, _ = train("--only_stage=head")
+    assert status == 0
+    assert out.startswith(
+        "stage 1 of 2: 01_head is finished\n"
+        "what was asked for is finished and verified: nothing to do\n"
+    )
+
+
 def test_a_plan_that_was_edited_says_so(train, folder: Path) -> None:
     train("--only_stage=1")
     write_plan(folder, HEAD, NECK.replace("20", "24"))

@@ -69,6 +69,9 @@ def test_results_as_text(verified: Verification, refuted: Verification) -> None:
 
 def test_no_results_mean_that_all_is_done() -> None:
     assert render_results([]) == "every stage is finished and verified: nothing to do"
+    assert render_results([], is_whole=False) == (
+        "what was asked for is finished and verified: nothing to do"
+    )
 
 
 def test_results_as_json(verified: Verification) -> None:
