@@ -273,6 +273,9 @@ def stage_state(stage: StageRun, kept: StageState | None = None) -> StageState:
         record = read_record(stage.model_dir)
     except RecordError:
         step = None  # a checkpoint that no run of ours made
+    finished = record is not None and is_finished(stage, record.frozen_batch_norm, record.seed)
+    if finished and step is None:  # its last checkpoint is whole, only no file names it any more
+        step = max(steps_handed_on(stage))
     if record is None or step is None:  # it has not begun, or was removed to begin anew
         fresh = StageState(stage.name, num_steps=stage.num_steps, config_digest=state.config_digest)
         if state.state != "failed" or not stage.model_dir.is_dir():
@@ -280,7 +283,6 @@ def stage_state(stage: StageRun, kept: StageState | None = None) -> StageState:
         return dataclasses.replace(
             state, num_steps=stage.num_steps, step=0, checkpoint=None, start_digest=None
         )
-    finished = is_finished(stage, record.frozen_batch_norm, record.seed)
     failed = verdict.get("ok") is False
     given = verdict.get("reasons")
     reasons = "; ".join(map(str, given)) if failed and isinstance(given, list) else None

@@ -205,6 +205,16 @@ def test_a_stage_that_was_cut_off_waits(finished: StageRun, said: str, is_now: s
     assert now.reason == ("full" if is_now == "failed" else None)
 
 
+def test_a_finished_stage_is_so_without_the_file_that_names_its_checkpoint(
+    finished: StageRun,
+) -> None:
+    before = stage_state(finished)
+    (finished.model_dir / "checkpoint").unlink()
+    assert is_finished(finished)
+    assert stage_state(finished) == before
+    assert (before.state, before.step) == ("finished", 10)
+
+
 def test_a_failed_verification_is_a_failed_stage(finished: StageRun) -> None:
     path = finished.model_dir / "odfreeze" / "verification.json"
     path.write_text('{"ok": false, "reasons": ["3 of 5 frozen variables changed", "more"]}')
