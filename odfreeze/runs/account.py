@@ -174,12 +174,14 @@ def read_account(directory: str | os.PathLike[str]) -> Account:
 
 
 def _stage_folders(root: Path) -> list[Path]:
+    """Returns the folders of stages in their order: those to be run, and those that were."""
     if not root.is_dir():
         return []
     found = [
         (int(number[1]), path.name, path)
         for path in root.iterdir()
-        if (number := _FOLDER.fullmatch(path.name)) and (path / _CONFIG).is_file()
+        if (number := _FOLDER.fullmatch(path.name))
+        and ((path / _CONFIG).is_file() or record_path(path / "model").is_file())
     ]
     return [path for _, _, path in sorted(found)]
 

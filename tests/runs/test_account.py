@@ -244,13 +244,22 @@ def test_a_damaged_file_costs_what_it_would_have_told_and_no_more(finished, tmp_
     json.dumps(account_json(account))
 
 
-@pytest.mark.parametrize("name", [name for name in KEPT if name != "01_head/pipeline.config"])
+@pytest.mark.parametrize("name", KEPT)
 def test_a_missing_file_costs_no_more(finished, tmp_path, name):
     root = shutil.copytree(finished, tmp_path / "run")
     (root / name).unlink(missing_ok=True)
     account = read_account(root)
     assert len(account.stages) == 2
     json.dumps(account_json(account))
+
+
+def test_a_stage_that_was_trained_is_one_without_its_config_too(finished, tmp_path):
+    root = shutil.copytree(finished, tmp_path / "run")
+    config = root / "01_head/pipeline.config"
+    config.unlink()
+    account = read_account(root)
+    assert [one.run.name for one in account.stages] == ["01_head", "02_more"]
+    assert notes_of(account) == [f"there is no file {config}; check the path"]
 
 
 VALUES = st.recursive(
