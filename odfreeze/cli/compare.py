@@ -52,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.output_dir is None:
         for name in ("seed", "checkpoint_every_n", "verbose"):
-            if getattr(args, name) not in (None, False):
+            if getattr(args, name) is not None and getattr(args, name) is not False:
                 raise UsageError(f"--{name} is for running plans; give --output_dir too")
+    if args.checkpoint_every_n is not None and args.checkpoint_every_n < 1:
+        raise UsageError(f"--checkpoint_every_n is {args.checkpoint_every_n}; give 1 or more")
     with open_progress(sys.stderr if args.format == "json" else sys.stdout) as progress:
         if args.output_dir is None:
             found = compare_runs(args.runs, evaluating=args.evaluate, watch=progress)

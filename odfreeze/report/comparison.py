@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from odfreeze.errors import suggest
 from odfreeze.report.text import Line, Span, Style, duration_text, printable, size_text, wrapped
 from odfreeze.runs.comparison import ComparedRun, Comparison
 
@@ -55,6 +56,11 @@ def comparison_lines(comparison: Comparison, metrics: Sequence[str] = ()) -> Ite
     could = f"; {' or '.join(f'{count:,}' for count in whole)} could learn" if whole else ""
     legend = f"at once, in all: parameters trained in the largest stage, in any stage{could}"
     yield [Span(legend, "dim")]
+    known = {name for run in comparison.runs if run.evaluation for name in run.evaluation.metrics}
+    for name in metrics if known else ():
+        if name not in known:
+            text = f"no run has a metric {name}{suggest(name, sorted(known))}"
+            yield from _paragraph("note", text, "warning")
     for run in comparison.runs:
         if run.failure:
             yield from _paragraph("error", f"{run.name}: {run.failure}", "error")
@@ -139,8 +145,8 @@ def _row(run: ComparedRun, metrics: Sequence[str]) -> list[_Cell]:
         *(_Cell(_UNKNOWN if value is None else f"{value:.4f}") for value in values),
         _Cell(f"{run.steps:,}"),
         _Cell(_UNKNOWN if seconds is None else duration_text(round(seconds))),
-        _Cell(f"{run.trained_at_most:,}" if run.account else _UNKNOWN),
-        _Cell(f"{run.trained_ever:,}" if run.account else _UNKNOWN),
+        _Cell(f"{run.trained_at_most:,}" if run.parameters else _UNKNOWN),
+        _Cell(f"{run.trained_ever:,}" if run.parameters else _UNKNOWN),
         _Cell(_UNKNOWN if memory is None else size_text(memory)),
         _Cell(run.status, _STYLES.get(run.status, "error")),
     ]

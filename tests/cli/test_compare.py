@@ -55,6 +55,25 @@ def test_a_metric_of_ones_own(capsys):
     assert capsys.readouterr().out.split()[:2] == ["Run", "total_loss"]
 
 
+def test_a_metric_that_no_run_has_is_told(capsys):
+    assert main(["compare", "single", "--metric=DetectionBoxes_Precision/mAp", "--metric=x"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Run     mAp  x  steps")
+    assert (
+        "note: no run has a metric DetectionBoxes_Precision/mAp; did you mean"
+        " 'DetectionBoxes_Precision/mAP'?\n\nnote: no run has a metric x\n"
+    ) in out
+
+
+def test_what_learned_is_not_known_of_a_run_without_a_record(capsys):
+    Path("stock/odfreeze").mkdir(parents=True)
+    assert main(["compare", "stock"]) == 1
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "Run    steps  time  at once  in all  memory  status",
+        "stock      0     -        -       -       -  unfinished",
+    ]
+
+
 def test_a_run_that_is_not_verified(capsys):
     assert main(["compare", "single", "bad"]) == 1
     assert "not verified" in capsys.readouterr().out
@@ -71,6 +90,8 @@ def test_a_run_that_is_not_verified(capsys):
         (["a/x.plan", "b/x.plan", "--output_dir=out"], "two plans are called x; their runs would"),
         ([], "the following arguments are required: RUN"),
         (["gs://bucket/run"], "gs://bucket/run is not on this machine; copy it here first"),
+        (["single", "--checkpoint_every_n=0"], "--checkpoint_every_n is for running plans; give"),
+        (["a.plan", "--output_dir=o", "--checkpoint_every_n=0"], "--checkpoint_every_n is 0; give"),
         (["a.plan", "--output_dir=gs://b/x"], "gs://b/x is not on this machine; copy it here"),
     ],
     ids=[
@@ -82,6 +103,8 @@ def test_a_run_that_is_not_verified(capsys):
         "one name",
         "nothing",
         "remote",
+        "every 0 steps of nothing",
+        "every 0 steps",
         "remote output",
     ],
 )
