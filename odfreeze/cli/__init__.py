@@ -36,6 +36,10 @@ COMMANDS: dict[str, str] = {
 }
 
 
+#: What arguments are called that are paths.
+_PATHS = frozenset(("AFTER", "BEFORE", "CONFIG", "DIR", "FILE", "OUT", "PATH", "PLAN", "RUN"))
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are :class:`UsageError`, with a suggestion for a misspelt flag."""
 
@@ -132,12 +136,23 @@ def _dispatch(arguments: list[str]) -> int:
     if command not in COMMANDS:
         hint = suggest(command, COMMANDS)
         raise UsageError(f"there is no command {command!r}{hint} (see `odfreeze --help`)")
+    parser = build_parser(command)
     try:
-        args = build_parser(command).parse_args(rest)
+        args = parser.parse_args(rest)
     except SystemExit as exit_:  # argparse's own --help ends this way
         return int(exit_.code or 0)
+    _refuse_empty(parser, args)
     status: int = args.run(args)
     return status
+
+
+def _refuse_empty(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Raises UsageError for a path of no text: it would be the working directory."""
+    for action in parser._actions:
+        given = getattr(args, action.dest, None)
+        if action.metavar in _PATHS and (given == "" or (isinstance(given, list) and "" in given)):
+            what = (*action.option_strings, action.metavar)[0]
+            raise UsageError(f"{what} is empty; give a path (a variable of the shell may be unset)")
 
 
 def _overview() -> str:

@@ -101,6 +101,27 @@ def test_a_misspelt_flag_gets_a_suggestion(command: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    (
+        (["stage", "a.plan", "--output_dir="], "--output_dir"),
+        (["stage", "", "--output_dir=x"], "PLAN"),
+        (["train", "--stages_dir", ""], "--stages_dir"),
+        (["train", "--plan=", "--output_dir=x"], "--plan"),
+        (["report", ""], "DIR"),
+        (["compare", "a", ""], "RUN"),
+        (["groups", "a.config", "--checkpoint="], "--checkpoint"),
+    ),
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_path_of_no_text_is_not_the_working_directory(capsys, arguments, what: str) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"odfreeze: {what} is empty; give a path (a variable of the shell may be unset)\n",
+    )
+
+
 def test_hyphens_in_flags_only_are_underscores() -> None:
     given = ["--a-b=c-d", "e-f", "-g-h", "--i-j", "--", "--k-l", "m-n"]
     assert cli._underscored(given) == ["--a_b=c-d", "e-f", "-g-h", "--i_j", "--", "--k-l", "m-n"]

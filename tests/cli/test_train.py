@@ -315,7 +315,7 @@ def test_checkpoint_dir_evaluates_as_stock_does(calls: list, capsys) -> None:
         ),
         (
             ["--pipeline_config_path=a", "--model_dir="],
-            "--model_dir is missing (or --plan, for a whole plan)",
+            "--model_dir is empty; give a path (a variable of the shell may be unset)",
         ),
         (
             ["--stages_dir=s", "--pipeline_config_path=a"],
