@@ -8,6 +8,7 @@ last checkpoint of the one before. The same command again changes nothing.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -147,4 +148,8 @@ def _counted(count: int, noun: str) -> str:
 
 def _quoted(path: str) -> str:
     """Returns a path as it can be typed in a shell."""
+    if os.name != "nt" and any(c in "\"'$`\\!&;|<>()*?[]{}#" for c in path):
+        import shlex
+
+        return shlex.quote(path)
     return f'"{path}"' if any(c.isspace() for c in path) else path

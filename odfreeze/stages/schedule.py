@@ -102,11 +102,14 @@ class Schedule:
             initial = f"{self.values['initial_learning_rate']:g}"
             return f"{initial}, {'rising to ' if self.values['warmup'] else ''}{at}"
         if self.kind == "exponential_decay_learning_rate":
-            burn_in = self.values["burnin_steps"]
-            after = f" after {burn_in} steps of burn-in" if burn_in else ""
+            after = _after(self.values["burnin_steps"], "burn-in")
             return f"{rate}, exponential decay{after}"
-        warm_up = self.values["warmup_steps"]
-        return f"{rate}, cosine decay" + (f" after {warm_up} steps of warm-up" if warm_up else "")
+        return f"{rate}, cosine decay{_after(self.values['warmup_steps'], 'warm-up')}"
+
+
+def _after(steps: float, what: str) -> str:
+    """Returns what comes before a decay, in words."""
+    return f" after {steps} step{'' if steps == 1 else 's'} of {what}" if steps else ""
 
 
 def read_schedule(document: Document) -> Schedule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,18 @@ def test_again_says_that_nothing_changed(capsys: pytest.CaptureFixture[str]) -> 
         f"{Path('out/01_head/pipeline.config')}  (unchanged)",
         f"{Path('out/02_all/pipeline.config')}  (unchanged)",
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the quotes of other shells")
+def test_what_comes_next_can_be_pasted_into_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "it's $HOME (1)"
+    assert main(["stage", "a.plan", "--output_dir", name]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    said = subprocess.run(
+        ["sh", "-c", line.replace("Next: odfreeze train", "printf %s")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said.stdout == f"--stages_dir{name}"
 
 
 def test_without_a_readable_checkpoint_patterns_stand_for_counts(

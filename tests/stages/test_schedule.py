@@ -350,6 +350,10 @@ class TestReading:
             "0.002, cosine decay after 5 steps of warm-up",
         ),
         (
+            "cosine_decay_learning_rate { warmup_steps: 1 }",
+            "0.002, cosine decay after 1 step of warm-up",
+        ),
+        (
             "exponential_decay_learning_rate { burnin_steps: 5 }",
             "0.002, exponential decay after 5 steps of burn-in",
         ),
