@@ -102,6 +102,21 @@ class TestConfigs:
         with pytest.raises(ConfigError, match="no learning rate to refit"):
             plan_stages(Plan(path, (HEAD,)), tmp_path / "out")
 
+    @pytest.mark.parametrize(
+        ("rate", "shown"),
+        (({"learning_rate": 1e300}, "1e+300"), ({"learning_rate_scale": 1e-300}, "8e-302")),
+        ids=("infinite", "nothing"),
+    )
+    def test_a_rate_that_the_config_cannot_hold_is_refused(
+        self, base: Path, out: Path, rate: dict[str, float], shown: str
+    ) -> None:
+        with pytest.raises(PlanError) as caught:
+            plan_stages(Plan(base, (Stage("head", 5, **rate),)), out)
+        assert caught.value.message == (
+            f"stage 'head': its highest learning rate is {shown}, which the config's 32 bits do not"
+            " hold; give one from 1.2e-38 to 3.4e+38"
+        )
+
     def test_missing_base_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="there is no file"):
             plan_stages(Plan(tmp_path / "none.config", (HEAD,)), tmp_path / "out")
