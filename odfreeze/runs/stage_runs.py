@@ -103,18 +103,18 @@ def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
     return tuple(stage for _, stage in found)
 
 
-def choose_stage(stages: Sequence[StageRun], text: str, flag: str) -> int:
+def choose_stage(folders: Sequence[str], text: str, flag: str) -> int:
     """Returns the index of the stage that a name, a folder's name or a number means.
 
     Args:
-      stages: All of them.
+      folders: The folders' names of all of them.
       text: What was given.
       flag: What it was given for, as ``--from_stage``.
 
     Raises:
       UsageError: It means none of them, or two.
     """
-    names = {stage.name: stage.name.partition("_") for stage in stages}
+    names = {folder: folder.partition("_") for folder in folders}
     found = [
         index
         for index, (folder, (number, _, name)) in enumerate(names.items())
@@ -123,7 +123,7 @@ def choose_stage(stages: Sequence[StageRun], text: str, flag: str) -> int:
     if len(found) == 1:
         return found[0]
     if found:
-        both = " and ".join(stages[index].name for index in found)
+        both = " and ".join(folders[index] for index in found)
         raise UsageError(f"{flag} {text} means {both}; give the folder's name")
     known = [*names, *(name for _, _, name in names.values())]
     raise UsageError(

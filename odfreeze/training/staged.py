@@ -179,6 +179,8 @@ def train_plan(
         "verbose": verbose,
     }
     cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
+    folders = [f"{number:02}_{one.name}" for number, one in enumerate(read.stages, 1)]
+    _due(folders, from_stage, only_stage)  # for its errors, before anything is written
     with RunLock(directory, _lock_name(cluster)):
         kept = read_run_state(directory) or RunState()
         written = {one.name: one.config_digest for one in kept.stages}
@@ -223,7 +225,8 @@ class _Run:
         self._options = options
         self._watch = watch
         self._stages = find_stages(directory)
-        self._due = _due(self._stages, settings.from_stage, settings.only_stage)
+        folders = [stage.name for stage in self._stages]
+        self._due = _due(folders, settings.from_stage, settings.only_stage)
         self._pruned: set[int] = set()
         kept = read_run_state(directory) or RunState()
         stages = tuple(stage_state(stage, kept.stage(stage.name)) for stage in self._stages)
@@ -366,16 +369,14 @@ class _Run:
             prune_checkpoints(stage.model_dir, keep)
 
 
-def _due(
-    stages: Sequence[StageRun], from_stage: str | None, only_stage: str | None
-) -> tuple[int, ...]:
-    """Returns the indexes of the stages that were asked for."""
+def _due(folders: Sequence[str], from_stage: str | None, only_stage: str | None) -> tuple[int, ...]:
+    """Returns the indexes of the stages that were asked for, of all of them by their folders."""
     if from_stage is not None and only_stage is not None:
         raise UsageError("--from_stage and --only_stage do not go together; give one of them")
     if only_stage is not None:
-        return (choose_stage(stages, only_stage, "--only_stage"),)
-    first = 0 if from_stage is None else choose_stage(stages, from_stage, "--from_stage")
-    return tuple(range(first, len(stages)))
+        return (choose_stage(folders, only_stage, "--only_stage"),)
+    first = 0 if from_stage is None else choose_stage(folders, from_stage, "--from_stage")
+    return tuple(range(first, len(folders)))
 
 
 def _start_of(stage: StageRun) -> str | None:

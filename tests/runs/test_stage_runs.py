@@ -150,13 +150,13 @@ def test_the_verification_that_counts_is_the_one_that_is_written(finished: Stage
 
 @pytest.mark.parametrize("text", ("neck", "02_neck", "2", "02", "002"))
 def test_a_stage_is_chosen_by_name_folder_or_number(stages: Path, text: str) -> None:
-    assert choose_stage(find_stages(stages), text, "--from_stage") == 1
+    assert choose_stage([one.name for one in find_stages(stages)], text, "--from_stage") == 1
 
 
 @pytest.mark.parametrize("text", ("", "0", "02_", "nec k", "head_and_neck"))
 def test_anything_else_is_an_error(stages: Path, text: str) -> None:
     with pytest.raises(UsageError, match=r"\(there are 01_head, 02_neck\)"):
-        choose_stage(find_stages(stages), text, "--from_stage")
+        choose_stage([one.name for one in find_stages(stages)], text, "--from_stage")
 
 
 # --- how far it is ---

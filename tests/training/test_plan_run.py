@@ -458,6 +458,7 @@ def test_a_stage_that_there_is_not(folder: Folder, options: dict, message: str) 
     with pytest.raises(UsageError) as caught:
         folder.run(**options)
     assert str(caught.value) == message
+    assert not folder.run_dir.exists()
 
 
 def test_a_number_that_is_another_stages_name_is_refused(folder: Folder) -> None:
