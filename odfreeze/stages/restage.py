@@ -8,13 +8,14 @@ is never changed unasked, since what is in it came from the config that it had.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from odfreeze.errors import OutputError, TrainingRefusedError
+from odfreeze.errors import OdfreezeError, OutputError, TrainingRefusedError
 from odfreeze.files import write_atomically
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.stages.conduct import CONDUCT_NAME
@@ -225,7 +226,15 @@ def _refuse_edited(directory: Path, written: Mapping[str, str | None], *, force:
 
 
 def _begun_otherwise(one: StagedConfig, count: int) -> TrainingRefusedError:
-    model = one.model_dir
+    model, was_in = one.model_dir, _moved_from(one)
+    if was_in:
+        return TrainingRefusedError(
+            f"stage {one.number} of {count}, {one.directory.name}, has been trained from a"
+            f" checkpoint in {was_in}, and the run is in {one.directory.parent} now: moved or"
+            " copied, it can be read (`odfreeze report`), but its configs name whole paths; move it"
+            " back to go on, or give another --output_dir",
+            place=one.stage.places.get("name"),
+        )
     return TrainingRefusedError(
         f"stage {one.number} of {count}, {one.directory.name}, has been trained with another config"
         f" than the plan gives now ({_difference(one)}); undo that in the plan, or remove {model}"
@@ -233,6 +242,26 @@ def _begun_otherwise(one: StagedConfig, count: int) -> TrainingRefusedError:
         " its checkpoint with the new config)",
         place=one.stage.places.get("name"),
     )
+
+
+def _moved_from(one: StagedConfig) -> str:
+    """Returns where the run was when a stage's config was written; "" where that is here.
+
+    Only where nothing but that tells the config from what the plan gives.
+    """
+    start, old = one.starts_from, _content(one.config_path)
+    if start is None or old is None or _content(one.conduct_path) != one.conduct_data:
+        return ""
+    here = Path(os.path.abspath(one.directory.parent)).as_posix()  # noqa: PTH100
+    try:
+        was = PipelineConfig.parse(old, str(one.config_path)).fine_tune_checkpoint or ""
+    except OdfreezeError:
+        return ""
+    inside = start.removeprefix(here)
+    root = was.removesuffix(inside)
+    if inside == start or root in (was, here):
+        return ""
+    return root if old.replace(was.encode(), start.encode()) == one.data else ""
 
 
 def _difference(one: StagedConfig) -> str:

@@ -317,6 +317,21 @@ def test_a_stage_that_has_a_checkpoint_is_not_changed(folder: Folder) -> None:
     assert folder.files() == before
 
 
+def test_a_run_that_was_moved_says_where_it_was(folder: Folder) -> None:
+    folder.run()
+    moved = folder.root / "moved"
+    folder.run_dir.rename(moved)
+    with pytest.raises(TrainingRefusedError) as caught:
+        train_plan(folder.plan, moved)
+    assert caught.value.message == (
+        f"stage 2 of 2, 02_neck, has been trained from a checkpoint in {folder.run_dir.as_posix()},"
+        f" and the run is in {moved} now: moved or copied, it can be read (`odfreeze report`), but"
+        " its configs name whole paths; move it back to go on, or give another --output_dir"
+    )
+    moved.rename(folder.run_dir)
+    assert folder.run(MUST_NOT_RUN) == ()
+
+
 def test_a_stage_that_was_trained_cannot_be_dropped(folder: Folder) -> None:
     folder.run()
     folder.edit(HEAD)
