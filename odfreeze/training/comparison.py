@@ -12,6 +12,7 @@ from typing import Any
 from odfreeze.errors import OdfreezeError, TrainingFailedError, UsageError
 from odfreeze.files import refuse_remote
 from odfreeze.runs.comparison import ComparedRun, Comparison, compared, find_runs, read_run
+from odfreeze.training.determinism import check_seed
 from odfreeze.training.evaluation import evaluate
 
 __all__ = ["compare_plans", "compare_runs"]
@@ -75,13 +76,14 @@ def compare_plans(
       verbose: Whether to repeat the children's logs on standard error.
 
     Raises:
-      UsageError: Two plans are of one name.
+      UsageError: Two plans are of one name; or the seed is out of its range.
       PlanError, ConfigError, RemotePathError: A plan cannot be carried out; nothing was trained.
       TrainingFailedError: Ended by a signal.
     """
     from odfreeze.stages.plan import read_plan
     from odfreeze.stages.staging import plan_stages
 
+    check_seed(seed)
     refuse_remote(output_dir)  # as it was given: a Path makes one slash of two
     names = [Path(file).stem for file in plans]
     for index, name in enumerate(names):

@@ -225,7 +225,7 @@ def _refuse_other_run(
 ) -> None:
     """Refuses to go on from a checkpoint that another run left, which stock does silently."""
     cure = (
-        "; choose another --model_dir, or remove that one"
+        "; ask for what it was made with, choose another directory, or remove that one"
         " (--allow_used_model_dir goes on from its checkpoint all the same)"
     )
     if not record_path(model_dir).exists():

@@ -109,6 +109,12 @@ def test_a_plan_that_cannot_be_carried_out_is_told_before_anything_is_trained(
     assert stub.trained == []
 
 
+def test_a_seed_out_of_its_range_is_told_before_anything_is_written(tmp_path, stub, plans):
+    with pytest.raises(UsageError, match="--seed is -4"):
+        compare_plans(plans, tmp_path / "runs", seed=-4)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_two_plans_of_one_name_are_refused(tmp_path, stub, plans):
     with pytest.raises(UsageError, match="two plans are called a"):
         compare_plans([plans[0], plans[0]], tmp_path / "runs")

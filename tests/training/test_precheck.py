@@ -29,8 +29,8 @@ from tests.support.tiny_detector import specs, write_detector
 
 HEADS = "Predictor/BoxHead"
 CURE = (
-    "; choose another --model_dir, or remove that one (--allow_used_model_dir goes on from its"
-    " checkpoint all the same)"
+    "; ask for what it was made with, choose another directory, or remove that one"
+    " (--allow_used_model_dir goes on from its checkpoint all the same)"
 )
 
 

@@ -135,3 +135,16 @@ def test_another_frozen_batch_norm_is_another_run(stages: Path) -> None:
     run(stages)
     with pytest.raises(TrainingRefusedError, match="its frozen_batch_norm was 'hold' and is now"):
         run(stages, "sys.exit('must not run')", frozen_batch_norm="update")
+
+
+@posix
+def test_a_trained_stage_whose_config_is_gone_is_not_passed_over(stages: Path) -> None:
+    run(stages)
+    (stages / "01_head" / "pipeline.config").unlink()
+    with pytest.raises(TrainingRefusedError) as caught:
+        run(stages)
+    assert caught.value.message == (
+        f"{stages / '01_head'} holds a checkpoint, and no pipeline.config any more: the stages"
+        " after it start from it, and nothing tells what it was; put the config back (`odfreeze"
+        " stage` writes it), or remove the folder"
+    )
