@@ -9,6 +9,7 @@ comments on lines of their own stay.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -19,6 +20,7 @@ from odfreeze.textproto.query import Occurrence, fields_at, find, last, messages
 from odfreeze.textproto.splice import (
     Edit,
     apply_edits,
+    colon_for,
     cuts,
     filled_list,
     in_order,
@@ -50,6 +52,8 @@ __all__ = [
     "set_field",
     "set_repeated",
 ]
+
+_WORD = re.compile(rb"[A-Za-z0-9_.]")
 
 
 def set_field(
@@ -117,10 +121,11 @@ def set_repeated(
         if kind == "equal":
             continue
         paired = min(old_end - old, new_end - new)
-        for one, value in zip(found[old : old + paired], values[new:], strict=False):
-            edits += _replacement(document, one, value)
-        removed += found[old + paired : old_end]
         more = values[new + paired : new_end]
+        for one, value in zip(found[old : old + paired], values[new:], strict=False):
+            written = _replacement(document, one, value, keeps_line=bool(more))
+            edits += [edit for edit in written if edit not in edits]
+        removed += found[old + paired : old_end]
         if more and old + paired:
             edits += inserted_behind(document, found[old + paired - 1], more)
         elif more:
@@ -184,8 +189,14 @@ def _is_same(old: Scalar | Message, value: Value) -> bool:
     return _key_of(old) == _key(value)
 
 
-def _replacement(document: Document, found: Occurrence, value: Value) -> list[Edit]:
-    """Returns the edits that put a value in the place of another."""
+def _replacement(
+    document: Document, found: Occurrence, value: Value, *, keeps_line: bool = False
+) -> list[Edit]:
+    """Returns the edits that put a value in the place of another.
+
+    With ``keeps_line`` the line that the old one ends on stays, for what is written behind it:
+    the line before may end with a comment.
+    """
     data, old, field = document.data, found.value, found.field
     if _is_same(old, value):
         return []
@@ -196,14 +207,17 @@ def _replacement(document: Document, found: Occurrence, value: Value) -> list[Ed
     if field.is_list or (isinstance(old, Message) and b"\n" not in data[old.start : old.end]):
         indent = None
     text = style.value(value, indent)
-    edits = []
-    if field.colon < 0 and text[:1] not in {b"{", b"<"}:
-        edits.append(Edit(field.name_end, field.name_end, b":"))
+    edits = colon_for(field, text)
     end = old.end
     if isinstance(old, Scalar) and old.kind == "string" and is_commented(data[old.start : old.end]):
         first, *others = old.literals()
         end = first.end
-        edits += [Edit(*literal_span(data, token.start, token.end), b"") for token in others]
+        spans = [literal_span(data, token.start, token.end) for token in others]
+        if keeps_line:
+            spans[-1] = others[-1].start, others[-1].end
+        edits += [Edit(*span, b"") for span in spans]
+    if _WORD.match(text[-1:]) and _WORD.match(data, end):
+        text += b" "  # behind a string or a message the next name may follow without a space
     edits.append(Edit(old.start, end, text))
     return [edit for edit in edits if data[edit.start : edit.end] != edit.replacement]
 
@@ -235,7 +249,7 @@ def _added(
     """Returns the edits that write a field of which no value is there."""
     empty = fields_at(document, path)
     if empty:
-        return (filled_list(document, *empty[-1], values),)
+        return in_order(filled_list(document, *empty[-1], values))
     *leading, (name, _) = split_path(path)
     depth = len(leading)
     while not (parents := messages_at(document, path, leading[:depth])):

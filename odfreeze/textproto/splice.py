@@ -23,6 +23,7 @@ from odfreeze.textproto.tree import Document, Field, Message
 __all__ = [
     "Edit",
     "apply_edits",
+    "colon_for",
     "cuts",
     "filled_list",
     "in_order",
@@ -213,12 +214,23 @@ def inserted_before(document: Document, found: Occurrence, values: Sequence[Valu
     return [Edit(at, at, b"".join(style.value(value, None) + b"," + gap for value in values))]
 
 
-def filled_list(document: Document, parent: Message, field: Field, values: Sequence[Value]) -> Edit:
-    """Returns the edit that puts values into an empty list."""
+def filled_list(
+    document: Document, parent: Message, field: Field, values: Sequence[Value]
+) -> list[Edit]:
+    """Returns the edits that put values into an empty list."""
     style = style_of(document, parent, field)
     start, end = field.list_start + 1, field.end - 1
-    text = b", ".join(style.value(value, None) for value in values)
-    return Edit(start, end if is_blank(document.data[start:end]) else start, text)
+    written = [style.value(value, None) for value in values]
+    blank = is_blank(document.data[start:end])
+    edit = Edit(start, end if blank else start, b", ".join(written))
+    return [*colon_for(field, *written), edit]
+
+
+def colon_for(field: Field, *values: bytes) -> list[Edit]:
+    """Returns the edit that puts the colon behind a name that values other than messages need."""
+    if field.colon >= 0 or all(value.startswith((b"{", b"<")) for value in values):
+        return []
+    return [Edit(field.name_end, field.name_end, b":")]
 
 
 # --- removing -------------------------------------------------------------------

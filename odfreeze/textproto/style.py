@@ -41,6 +41,17 @@ def is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
+def is_field_name(name: str) -> bool:
+    """Whether the text is a field's name as it is written: an identifier or ``[p.extension]``."""
+    if not name.startswith("["):
+        return is_name(name)
+    try:
+        fields = parse(name.encode() + b" { }").root.fields
+    except (TextProtoError, UnicodeEncodeError):
+        return False
+    return [field.name for field in fields] == [name]
+
+
 class Identifier(str):
     """A value written bare: the name of an enum value.
 
@@ -212,17 +223,20 @@ class Style:
           name: Its name.
           value: Its value; see ``Value``.
           indent: Indentation of its line, or None to keep all of it on one line.
+
+        Raises:
+          UsageError: The name is none, or the value has no form in the text format.
         """
         is_message = isinstance(value, Mapping) or (
             isinstance(value, Raw) and value[:1] in {b"{", b"<"}
         )
         gap = self.opening if is_message else self.colon
-        return name.encode() + gap + self.value(value, indent)
+        return _name(name) + gap + self.value(value, indent)
 
     def list_field(self, name: str, values: Sequence[object]) -> bytes:
         """Returns a repeated field as a list on one line."""
         written = b", ".join(self.value(value, None) for value in values)
-        return name.encode() + self.colon + b"[" + written + b"]"
+        return _name(name) + self.colon + b"[" + written + b"]"
 
     def value(self, value: object, indent: bytes | None) -> bytes:
         """Returns a value as text; arguments as for ``field``.
@@ -256,8 +270,6 @@ class Style:
         inner = None if indent is None else indent + self.unit
         fields = []
         for name, value in entries.items():
-            if not is_name(name) and not name.startswith("["):
-                raise UsageError(f"{name!r} is no field name")
             values = value if isinstance(value, list | tuple) else (value,)
             fields += [self.field(name, one, inner) for one in values]
         opening, closing = self.bracket, b"}" if self.bracket == b"{" else b">"
@@ -265,6 +277,12 @@ class Style:
             return b" ".join([opening, *fields, closing])
         lines = [opening, *(inner + field for field in fields), indent + closing]
         return self.newline.join(lines)
+
+
+def _name(name: str) -> bytes:
+    if not is_field_name(name):
+        raise UsageError(f"{name!r} is no field name")
+    return name.encode()
 
 
 def style_of(document: Document, message: Message, near: Field | None = None) -> Style:
