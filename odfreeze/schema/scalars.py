@@ -16,6 +16,7 @@ __all__ = ["ENUM", "MESSAGES", "Misfit", "read_scalar"]
 # google.protobuf.FieldDescriptor.TYPE_*, which are facts of descriptor.proto
 _INTEGER_BITS = {3: 64, 4: 64, 5: 32, 6: 64, 7: 32, 13: 32, 15: 32, 16: 64, 17: 32, 18: 64}
 _UNSIGNED = frozenset({4, 6, 7, 13})
+_MOST_SHOWN = 60
 _FLOATS, _BOOL, _STRING, _BYTES, ENUM, MESSAGES = {1, 2}, 8, 9, 12, 14, {10, 11}
 
 
@@ -80,7 +81,7 @@ def _integer(node: Scalar, kind: int, path: str) -> int:
         return number
     raise Misfit(
         "out_of_range",
-        f"{path} is {node.text}, outside {low} to {high}; give a number in that range",
+        f"{path} is {_shown(node)}, outside {low} to {high}; give a number in that range",
         node.place,
     )
 
@@ -88,7 +89,8 @@ def _integer(node: Scalar, kind: int, path: str) -> int:
 def _enum(node: Scalar, described: FieldDescriptor, path: str) -> str:
     enum = described.enum_type
     if node.kind == "integer":
-        value = enum.values_by_number.get(node.as_int())
+        number = node.as_int()  # protobuf's mapping looks at the lowest 32 bits alone
+        value = enum.values_by_number.get(number) if -(2**31) <= number < 2**31 else None
     else:
         value = enum.values_by_name.get(node.as_identifier())
     if value is not None:
@@ -97,6 +99,10 @@ def _enum(node: Scalar, described: FieldDescriptor, path: str) -> str:
     near = suggest(node.text.upper(), names) or suggest(node.text, names)
     raise Misfit(
         "unknown_value",
-        f"{path}: {enum.name} has no value {node.text}{near or '; it has ' + ', '.join(names)}",
+        f"{path}: {enum.name} has no value {_shown(node)}{near or '; it has ' + ', '.join(names)}",
         node.place,
     )
+
+
+def _shown(node: Scalar) -> str:
+    return node.text if len(node.text) <= _MOST_SHOWN else node.text[: _MOST_SHOWN - 3] + "..."
