@@ -78,16 +78,16 @@ def _depth(layer: Layer) -> tuple[bool, tuple[int, int, int], int, int]:
     """Sorts by the number in the path; a second stage goes behind the first."""
     path, variables = layer
     second = "_for_box_classifier_features/" in path
-    number = re.search(r".*layer_with_weights-(\d+)", path)  # of the innermost model
+    number = re.search(r".*layer_with_weights-(\d{1,18})", path)  # of the innermost model
     first = min(v.order for v in variables)
     return second, _hourglass(path)[0], int(number[1]) if number else -1, first
 
 
 _STEM = re.compile(r"/_network/(?:downsample_input|conv_input)/")
-_BETWEEN_HOURGLASSES = re.compile(r"/_network/intermediate_\w+/(\d+)/")
-_OUTPUT = re.compile(r"/_network/output_conv/(\d+)/")
+_BETWEEN_HOURGLASSES = re.compile(r"/_network/intermediate_\w+/(\d{1,18})/")
+_OUTPUT = re.compile(r"/_network/output_conv/(\d{1,18})/")
 _STAGE = re.compile(
-    r"/_network/hourglass_network/(\d+)/((?:inner_block/0/)*)(encoder|decoder|inner)_"
+    r"/_network/hourglass_network/(\d{1,18})/((?:inner_block/0/)*)(encoder|decoder|inner)_"
 )
 
 
