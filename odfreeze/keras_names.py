@@ -24,10 +24,13 @@ _BLOCKS = (
     "hourglass_network|encoder_decoder_block|residual_block|convolutional_block|skip_convolution"
     "|input_downsample_block"
 )
-_NAME = rf"(?:({_CLASSES})|center_net_hourglass_feature_extractor|hourglass_network)(?:_(\d+))?/"
+_NUMBER = r"(\d{1,18})"  # int() takes no thousands of digits
+_NAME = (
+    rf"(?:({_CLASSES})|center_net_hourglass_feature_extractor|hourglass_network)(?:_{_NUMBER})?/"
+)
 #: Feature extractors and box predictors are layers, too; the first of a process has no number.
-_SECOND = r"(\w+_keras_(?:feature_extractor|box_predictor)|private__resnet_fpn)_(\d+)/"
-_BLOCK = rf"(?<=/)({_BLOCKS}|{_CLASSES})_(\d+)(?=/)"
+_SECOND = rf"(\w+_keras_(?:feature_extractor|box_predictor)|private__resnet_fpn)_{_NUMBER}/"
+_BLOCK = rf"(?<=/)({_BLOCKS}|{_CLASSES})_{_NUMBER}(?=/)"
 
 
 class KerasName(NamedTuple):

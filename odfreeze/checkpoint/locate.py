@@ -171,7 +171,7 @@ def _prefixes(folder: str) -> list[str]:
     found.sort(
         key=lambda name: (
             len(parts[name]) > 1,
-            [int(part) if part.isdigit() else part for part in parts[name]],
+            [int(part) if i % 2 else part for i, part in enumerate(parts[name])],
         )
     )
     return [os.path.join(folder, name) for name in found]

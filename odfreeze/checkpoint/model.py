@@ -35,7 +35,7 @@ _TF1_SLOT = (
     r"|ExponentialMovingAverage)(?:_\d+)?(?:/|$)"
 )
 _TF1_POWER = r"beta[12]_power(?:_\d+)?"
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"(\d{1,18})")  # more are several numbers: int() takes no thousands
 _NUMBERLESS = frozenset({"string", "resource", "variant"})
 _INTEGERS = frozenset({
     "int4", "int8", "int16", "int32", "int64", "uint4", "uint8", "uint16", "uint32", "uint64",
