@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from odfreeze.checkpoint import Checkpoint
-from odfreeze.checkpoint.model import VALUE_SUFFIX
+from odfreeze.checkpoint.model import VALUE_SUFFIX, natural
 from odfreeze.errors import (
     CheckpointCorruptError,
     CheckpointNotFoundError,
@@ -92,7 +92,7 @@ def test_a_checkpoint_by_name_has_no_graph(tmp_path: Path) -> None:
     [
         (f"model/layer_with_weights-{HUGE}/kernel", "w"),
         ("model/w", f"conv2d_{HUGE}/kernel"),
-        ("model/w", f"a/ssd_keras_feature_extractor_{HUGE}/kernel"),
+        ("model/w", f"ssd_keras_feature_extractor_{HUGE}/kernel"),
         ("model/w", f"hourglass_network/residual_block_{HUGE}/kernel"),
     ],
     ids=["path", "class", "extractor", "block"],
@@ -113,3 +113,7 @@ def test_a_digit_that_is_no_number_may_be_in_the_name_of_a_file(tmp_path: Path) 
         (tmp_path / f"{name}.index").touch()
     with pytest.raises(CheckpointNotFoundError, match="there is no checkpoint"):
         Checkpoint.open(tmp_path / "ckpt-9")
+
+
+def test_such_a_number_is_put_in_order_too() -> None:
+    assert sorted([f"b/{HUGE}", "b/10", "b/2"], key=natural) == ["b/2", "b/10", f"b/{HUGE}"]
