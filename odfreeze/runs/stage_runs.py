@@ -21,6 +21,7 @@ from odfreeze.errors import (
     CheckpointError,
     OdfreezeError,
     RecordError,
+    TrainingRefusedError,
     UsageError,
     suggest,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "is_whole",
     "last_step",
     "read_run",
+    "refuse_lost_stages",
     "stage_state",
     "steps_handed_on",
 ]
@@ -101,6 +103,28 @@ def find_stages(stages_dir: str | os.PathLike[str]) -> tuple[StageRun, ...]:
                 " remove the one that is not of the plan"
             )
     return tuple(stage for _, stage in found)
+
+
+def refuse_lost_stages(stages: Sequence[StageRun], directory: Path) -> None:
+    """Refuses to pass over a stage that was trained and whose config is gone.
+
+    Args:
+      stages: Those that `find_stages` found.
+      directory: Where it looked.
+
+    Raises:
+      TrainingRefusedError: There is one.
+    """
+    known = {stage.name for stage in stages}
+    for folder in sorted(directory.iterdir()):
+        number, _, name = folder.name.partition("_")
+        is_stage = number.isdecimal() and name and folder.name not in known
+        if is_stage and (folder / "model" / "checkpoint").exists():
+            raise TrainingRefusedError(
+                f"{folder} holds a checkpoint, and no pipeline.config any more: the stages after it"
+                " start from it, and nothing tells what it was; put the config back (`odfreeze"
+                " stage` writes it), or remove the folder"
+            )
 
 
 def choose_stage(folders: Sequence[str], text: str, flag: str) -> int:

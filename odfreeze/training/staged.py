@@ -26,6 +26,7 @@ from odfreeze.runs.stage_runs import (
     is_from_its_start,
     is_whole,
     last_step,
+    refuse_lost_stages,
     stage_state,
     steps_handed_on,
 )
@@ -101,7 +102,9 @@ def train_stages(
       TrainingFailedError: See :func:`odfreeze.train`.
     """
     refuse_remote(stages_dir)
-    _refuse_lost(find_stages(stages_dir), Path(stages_dir))  # before a lock makes the directory
+    refuse_lost_stages(
+        find_stages(stages_dir), Path(stages_dir)
+    )  # before a lock makes the directory
     settings = _Settings(
         from_stage, only_stage, keep_checkpoints, frozen_batch_norm, seed, tuple(allow)
     )
@@ -377,20 +380,6 @@ def _due(folders: Sequence[str], from_stage: str | None, only_stage: str | None)
         return (choose_stage(folders, only_stage, "--only_stage"),)
     first = 0 if from_stage is None else choose_stage(folders, from_stage, "--from_stage")
     return tuple(range(first, len(folders)))
-
-
-def _refuse_lost(stages: Sequence[StageRun], directory: Path) -> None:
-    """Raises for a stage that was trained and whose config is gone: it would be passed over."""
-    known = {stage.name for stage in stages}
-    for folder in sorted(directory.iterdir()):
-        number, _, name = folder.name.partition("_")
-        is_stage = number.isdecimal() and name and folder.name not in known
-        if is_stage and (folder / "model" / "checkpoint").exists():
-            raise TrainingRefusedError(
-                f"{folder} holds a checkpoint, and no pipeline.config any more: the stages after it"
-                " start from it, and nothing tells what it was; put the config back (`odfreeze"
-                " stage` writes it), or remove the folder"
-            )
 
 
 def _start_of(stage: StageRun) -> str | None:

@@ -11,6 +11,7 @@ from odfreeze.stages.plan import Stage
 from odfreeze.stages.staging import write_stages
 from odfreeze.training.launch import TrainingResult, run_stock
 from odfreeze.training.staged import StageRun, find_stages, train_stages
+from tests.support.plan_folder import Folder
 from tests.training.runs import BACKBONE, HEADS, Workspace, make_workspace
 from tests.training.tiny import Tiny, make_tiny
 
@@ -62,3 +63,8 @@ def stock_run(workspace, staged_run) -> Path:
     )
     run_stock(short, model_dir, flags=["--checkpoint_every_n=40"])
     return model_dir
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
