@@ -102,9 +102,8 @@ def train_stages(
       TrainingFailedError: See :func:`odfreeze.train`.
     """
     refuse_remote(stages_dir)
-    refuse_lost_stages(
-        find_stages(stages_dir), Path(stages_dir)
-    )  # before a lock makes the directory
+    directory = Path(stages_dir)
+    refuse_lost_stages(find_stages(directory), directory)  # before a lock makes the directory
     settings = _Settings(
         from_stage, only_stage, keep_checkpoints, frozen_batch_norm, seed, tuple(allow)
     )
@@ -116,8 +115,8 @@ def train_stages(
         "verbose": verbose,
     }
     cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
-    with RunLock(stages_dir, _lock_name(cluster)):
-        return _Run(Path(stages_dir), settings, cluster, options, watch).run()
+    with RunLock(directory, _lock_name(cluster)):
+        return _Run(directory, settings, cluster, options, watch).run()
 
 
 def train_plan(
