@@ -9,7 +9,7 @@ from __future__ import annotations
 from odfreeze.errors import ConfigError, UsageError
 from odfreeze.textproto import Document, find, last_scalar, last_set
 
-__all__ = ["base_rate", "rate_changes", "schedule_path"]
+__all__ = ["LARGEST_RATE", "SMALLEST_RATE", "base_rate", "rate_changes", "schedule_path"]
 
 #: The base rate of each schedule.
 _BASE_RATES = {
@@ -19,8 +19,8 @@ _BASE_RATES = {
     "cosine_decay_learning_rate": "learning_rate_base",
 }
 _DEFAULT_RATE = 0.002
-#: The least and the greatest number above 0 of a float field.
-_LEAST, _GREATEST = 1e-45, 3.4028234e38
+#: What a float field holds and TensorFlow takes neither for 0 nor for infinite.
+SMALLEST_RATE, LARGEST_RATE = 1.2e-38, 3.4028234e38
 #: The rate that a schedule warms up from, and over how many steps, each with its default.
 _WARM_UPS = {
     "exponential_decay_learning_rate": ("burnin_learning_rate", 0.0, "burnin_steps", 0),
@@ -80,9 +80,10 @@ def rate_changes(document: Document, rate: float) -> tuple[tuple[str, float], ..
     """
     if not rate > 0:
         raise UsageError(f"learning_rate must be above 0, not {rate}")
-    if not _LEAST <= rate <= _GREATEST:
+    if not SMALLEST_RATE <= rate <= LARGEST_RATE:
         raise UsageError(
-            f"learning_rate must be from {_LEAST:g} to {_GREATEST:g}, as a float holds, not {rate}"
+            f"learning_rate must be from {SMALLEST_RATE:g} to {LARGEST_RATE:g}, as a float holds,"
+            f" not {rate}"
         )
     schedule, before = schedule_path(document), base_rate(document)
     if schedule is None or before is None:
@@ -121,7 +122,7 @@ def _steps(document: Document, schedule: str) -> list[tuple[str, float]]:
 def _check_finite(document: Document, steps: list[tuple[str, float]]) -> None:
     """Raises ConfigError for a rate that no other rate can be scaled with."""
     for path, rate in steps:
-        if not abs(rate) <= _GREATEST:
+        if not abs(rate) <= LARGEST_RATE:
             written = last_scalar(document, path)
             raise ConfigError(
                 f"{path} is {rate:g}, so that the schedule cannot be scaled to a new rate; write "

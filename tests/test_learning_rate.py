@@ -201,11 +201,11 @@ def test_the_new_rate_is_above_0(rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "rate", [1e-46, 3.5e38, 1e300, math.inf, 10**400], ids=lambda r: str(r)[:9]
+    "rate", [1e-46, 1e-39, 3.5e38, 1e300, math.inf, 10**400], ids=lambda r: str(r)[:9]
 )
 def test_the_new_rate_is_one_that_its_field_can_hold(rate: float) -> None:
     with pytest.raises(UsageError) as caught:
         rate_changes(adam(f"{CONSTANT} {{ }}"), rate)
     assert caught.value.message == (
-        f"learning_rate must be from 1e-45 to 3.40282e+38, as a float holds, not {rate}"
+        f"learning_rate must be from 1.2e-38 to 3.40282e+38, as a float holds, not {rate}"
     )

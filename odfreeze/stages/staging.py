@@ -22,6 +22,7 @@ from pathlib import Path
 from odfreeze.errors import OutputError, PlanError, TrainingRefusedError
 from odfreeze.files import refuse_remote, write_atomically
 from odfreeze.findings import Finding
+from odfreeze.learning_rate import LARGEST_RATE, SMALLEST_RATE
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.rates import RatedSelection
 from odfreeze.selection import Selection
@@ -43,9 +44,6 @@ __all__ = [
 
 #: The file that each stage's directory holds.
 CONFIG_NAME = "pipeline.config"
-
-#: Of a float that TensorFlow does not take for 0 or for infinite.
-_SMALLEST_RATE, _LARGEST_RATE = 1.2e-38, 3.4e38
 
 _DIRECTORY = re.compile(r"([0-9]{2})_(.+)")
 _LEFTOVER = re.compile(rf"\.({re.escape(CONFIG_NAME)}|{re.escape(CONDUCT_NAME)})\.[0-9a-f]+\.tmp")
@@ -230,10 +228,10 @@ def _staged(
     fitted = refit(
         given, stage.num_steps, base_steps=base.num_steps, rate=stage.learning_rate, scale=scale
     )
-    if not _SMALLEST_RATE <= fitted.peak <= _LARGEST_RATE:
+    if not SMALLEST_RATE <= fitted.peak <= LARGEST_RATE:
         raise PlanError(
             f"stage {stage.name!r}: its highest learning rate is {fitted.peak:g}, which the"
-            f" config's 32 bits do not hold; give one from {_SMALLEST_RATE:g} to {_LARGEST_RATE:g}",
+            f" config's 32 bits do not hold; give one from {SMALLEST_RATE:g} to {LARGEST_RATE:g}",
             place=stage.places.get("learning_rate") or stage.places.get("learning_rate_scale"),
         )
     for path, value in changes(given, fitted):

@@ -114,7 +114,7 @@ class TestConfigs:
             plan_stages(Plan(base, (Stage("head", 5, **rate),)), out)
         assert caught.value.message == (
             f"stage 'head': its highest learning rate is {shown}, which the config's 32 bits do not"
-            " hold; give one from 1.2e-38 to 3.4e+38"
+            " hold; give one from 1.2e-38 to 3.40282e+38"
         )
 
     def test_missing_base_is_refused(self, tmp_path: Path) -> None:
