@@ -289,17 +289,32 @@ def test_a_number_that_is_another_stages_name_is_refused(folder: Folder) -> None
 
 # --- pruning ---
 
+#: A child that waits after each checkpoint until the parent has done what it does at it.
+WAITS = """\
+tell = event
+
+
+def event(kind, **data):
+    tell(kind, **data)
+    while kind == "saved" and (HERE / "seen").read_text() != data["checkpoint"]:
+        time.sleep(0.001)
+
+
+"""
+
 
 def test_what_a_stage_saved_on_the_way_goes_when_the_next_has_its_own(folder: Folder) -> None:
     seen = []
+    last = folder.root / "seen"
+    last.touch()
 
     def watch(event: dict) -> None:
         if event["kind"] == "saved":
             seen.append((Path(event["checkpoint"]).name, folder.checkpoints("01_head")))
+            last.write_text(event["checkpoint"])
 
-    train_plan(
-        folder.plan, folder.run_dir, python=trainer(folder.root, folder.run_dir), watch=watch
-    )
+    python = trainer(folder.root, folder.run_dir, WAITS + TRAINS)
+    train_plan(folder.plan, folder.run_dir, python=python, watch=watch)
     whole = ["ckpt-0", "ckpt-10", "ckpt-5"]
     assert seen[2:] == [
         ("ckpt-10", whole),  # the end of the first
