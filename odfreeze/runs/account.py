@@ -195,7 +195,10 @@ def _run_name(model_dir: Path) -> str:
 def _run_state(root: Path, notes: list[str]) -> RunState:
     state = read_run_state(root)
     if state is None and (root / RUN_NAME).exists():
-        notes.append(f"{root / RUN_NAME} is damaged; what it told is left out")
+        notes.append(
+            f"{root / RUN_NAME} is damaged, or of another version of odfreeze; what it told is left"
+            " out"
+        )
     return state or RunState()
 
 

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from odfreeze.checkpoint.locate import latest
+from odfreeze.checkpoint.locate import latest, named_in_state
 from odfreeze.errors import OdfreezeError
 from odfreeze.pipeline import PipelineConfig
 from odfreeze.runs.curves import Curves, read_curves
 from odfreeze.runs.movement import Movement
 from odfreeze.runs.record import RunRecord, read_record, record_path
+from odfreeze.runs.stage_runs import is_whole
 from odfreeze.runs.state import StageState
 from odfreeze.selection import STATES, State
 from odfreeze.stages.conduct import Conduct, read_conduct
@@ -175,6 +176,9 @@ def read_stage(
             for what, value in (("record of it", record), ("report.json", report))
             if not value
         ]
+        last = named_in_state(model_dir)
+        if last is not None and not is_whole(last):
+            files.notes.append(f"{last} was verified, and is not whole any more")
     return StageAccount(
         name=name,
         model_dir=Path(model_dir),

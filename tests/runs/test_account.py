@@ -236,12 +236,21 @@ def test_a_damaged_file_costs_what_it_would_have_told_and_no_more(finished, tmp_
     account = read_account(root)
     assert len(account.stages) == 2
     assert account.stages[1].run.state == "finished"
-    # A checkpoint is only named; one line without its end is that of a run that was cut off; of a
+    # A state file may name none; one line without its end is that of a run that was cut off; of a
     # config that is empty the record has the text.
-    is_silent = "ckpt" in name or name.endswith(("/checkpoint", ".jsonl"))
+    is_silent = name.endswith(("/checkpoint", ".jsonl"))
     if not (is_silent or (name.endswith(".config") and damage == b"")):
         assert notes_of(account)
     json.dumps(account_json(account))
+
+
+def test_a_run_json_of_another_version_is_not_used(finished, tmp_path):
+    root = shutil.copytree(finished, tmp_path / "run")
+    (root / "run.json").write_text('{"version": 2, "stages": []}')
+    assert notes_of(read_account(root)) == [
+        f"{root / 'run.json'} is damaged, or of another version of odfreeze; what it told is left"
+        " out"
+    ]
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -224,6 +224,32 @@ def test_a_damaged_file_is_named_and_counts_as_none(
     assert found.curves.scalar(LOSS) == ((5, 0.4), (10, 0.2))
 
 
+def removed(checkpoint: Path) -> None:
+    checkpoint.with_suffix(".index").unlink()
+
+
+def cut_short(checkpoint: Path) -> None:
+    (data,) = checkpoint.parent.glob(checkpoint.name + ".data-*")
+    data.write_bytes(data.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("change", (removed, cut_short))
+def test_a_checkpoint_that_was_lost_since_its_verification_is_told_of(
+    run: Run, change: Callable[[Path], None]
+) -> None:
+    change(run.model / "ckpt-10")
+    account = run.read()
+    assert account.state == "finished"
+    assert account.notes == (f"{run.model / 'ckpt-10'} was verified, and is not whole any more",)
+
+
+@pytest.mark.parametrize("named", ("gs://bucket/ckpt-10", "../" * 3000))
+def test_a_checkpoint_that_nobody_can_have_here_is_told_of(run: Run, named: str) -> None:
+    (run.model / "checkpoint").write_text(f'model_checkpoint_path: "{named}"\n')
+    (note,) = run.read().notes
+    assert note.endswith(" was verified, and is not whole any more")
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     (
