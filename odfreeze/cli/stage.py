@@ -148,8 +148,8 @@ def _counted(count: int, noun: str) -> str:
 
 def _quoted(path: str) -> str:
     """Returns a path as it can be typed in a shell."""
-    if os.name != "nt" and any(c in "\"'$`\\!&;|<>()*?[]{}#" for c in path):
-        import shlex
+    if os.name == "nt":
+        return f'"{path}"' if any(c.isspace() for c in path) else path
+    import shlex
 
-        return shlex.quote(path)
-    return f'"{path}"' if any(c.isspace() for c in path) else path
+    return shlex.quote(path)

@@ -157,9 +157,7 @@ def _percent(change: float) -> str:
     value = 100 * change
     if value < 1e-4:
         return "<0.0001 %"
-    if value >= 999.5:  # three digits of it would be written as 1e+03
-        return f"{value:,.0f} %"
-    return f"{value:.3g} %" if value >= 0.01 else f"{value:.4f} %"
+    return f"{number_text(value) if value >= 0.01 else f'{value:.4f}'} %"
 
 
 def cost(account: Account) -> Node:

@@ -89,6 +89,11 @@ class Plan:
     stages: tuple[Stage, ...]
     file: str = field(default="", compare=False)
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The stages' folders in the run's directory, as ``01_head``."""
+        return tuple(f"{number:02}_{one.name}" for number, one in enumerate(self.stages, 1))
+
 
 def read_plan(path: str | os.PathLike[str]) -> Plan:
     """Returns the plan in a file, checked by `check_plan`.

@@ -144,10 +144,9 @@ def plan_stages(plan: Plan, output_dir: str | os.PathLike[str]) -> tuple[StagedC
 
         plan = with_patterns(plan, base)
     staged: list[StagedConfig] = []
-    for number, stage in enumerate(plan.stages, 1):
-        directory = Path(output_dir) / f"{number:02}_{stage.name}"
+    for number, (stage, folder) in enumerate(zip(plan.stages, plan.folders, strict=True), 1):
         before = staged[-1] if staged else None
-        staged.append(_staged(base, stage, number, directory, before))
+        staged.append(_staged(base, stage, number, Path(output_dir) / folder, before))
     return tuple(staged)
 
 

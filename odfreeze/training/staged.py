@@ -181,8 +181,7 @@ def train_plan(
         "verbose": verbose,
     }
     cluster = read_cluster(flags, os.environ.get("TF_CONFIG"))
-    folders = [f"{number:02}_{one.name}" for number, one in enumerate(read.stages, 1)]
-    _due(folders, from_stage, only_stage)  # for its errors, before anything is written
+    _due(read.folders, from_stage, only_stage)  # for its errors, before anything is written
     with RunLock(directory, _lock_name(cluster)):
         kept = read_run_state(directory) or RunState()
         written = {one.name: one.config_digest for one in kept.stages}

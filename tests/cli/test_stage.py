@@ -207,7 +207,7 @@ def test_without_a_readable_checkpoint_patterns_stand_for_counts(
     )
     assert "  learns         what matches '^Head/'\n" in output.out
     assert "  learns         everything but for what matches '^Conv/' or '^BN/'\n" in output.out
-    assert output.out.endswith('\nNext: odfreeze train --stages_dir "my out"\n')
+    assert output.out.endswith("\nNext: odfreeze train --stages_dir 'my out'\n")
 
 
 @pytest.mark.parametrize(
