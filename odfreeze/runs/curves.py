@@ -22,7 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Curves", "CurvesWriter", "Point", "curves_path", "finite_or_none", "read_curves"]
+__all__ = [
+    "Curves",
+    "CurvesWriter",
+    "Point",
+    "curves_path",
+    "finite",
+    "finite_or_none",
+    "read_curves",
+]
 
 _BYTES_MOST = 256 << 20  # a million blocks of steps take half of it
 _STEPS_MOST = 1 << 63  # TensorFlow counts them in an int64
@@ -155,10 +163,24 @@ def _series(points: tuple[Point, ...], name: str) -> tuple[tuple[int, float], ..
 
 def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in values.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            with contextlib.suppress(OverflowError):
-                if math.isfinite(number := float(value)):
-                    yield name, number
+        if (number := finite(value)) is not None:
+            yield name, number
+
+
+def finite(value: object) -> float | None:
+    """Returns a finite number that JSON held, None for all else.
+
+    Python's JSON says NaN and Infinity, and bounds no integer.
+
+    >>> [finite(value) for value in (3, 0.5, float("nan"), 10**400, True, "1", None)]
+    [3.0, 0.5, None, None, None, None, None]
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def finite_or_none(values: Mapping[str, Any] | None) -> dict[str, float | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Literal
 from odfreeze.checkpoint.locate import latest, named_in_state
 from odfreeze.errors import OdfreezeError
 from odfreeze.pipeline import PipelineConfig
-from odfreeze.runs.curves import Curves, read_curves
+from odfreeze.runs.curves import Curves, finite, read_curves
 from odfreeze.runs.movement import Movement
 from odfreeze.runs.record import RunRecord, read_record, record_path
 from odfreeze.runs.stage_runs import is_whole
@@ -373,9 +372,5 @@ def _count(value: object) -> int | None:
 
 def _number(value: object) -> float | None:
     """Returns a finite number from 0, else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    with contextlib.suppress(OverflowError):
-        number = float(value)
-        return number if math.isfinite(number) and number >= 0 else None
-    return None
+    number = finite(value)
+    return number if number is not None and number >= 0 else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from odfreeze.files import write_atomically
+from odfreeze.runs.curves import finite
 
 __all__ = [
     "RUN_NAME",
@@ -165,25 +166,13 @@ def _stage(row: object) -> StageState:
         raise ValueError(f"the state of stage {row['name']} is {state!r}")
     metrics = row.get("metrics")
     fields: dict[str, Any] = {
-        "num_steps": int(_number(row.get("num_steps")) or 0),
-        "step": int(_number(row.get("step")) or 0),
-        "seconds": _number(row.get("seconds")) or 0.0,
-        "metrics": {k: v for k, v in metrics.items() if _number(v) is not None}
+        "num_steps": int(finite(row.get("num_steps")) or 0),
+        "step": int(finite(row.get("step")) or 0),
+        "seconds": finite(row.get("seconds")) or 0.0,
+        "metrics": {k: v for k, v in metrics.items() if finite(v) is not None}
         if isinstance(metrics, dict)
         else None,
         **{name: row[name] for name in _TEXTS if isinstance(row.get(name), str)},
-        **{name: _number(row.get(name)) for name in _NUMBERS},
+        **{name: finite(row.get(name)) for name in _NUMBERS},
     }
     return StageState(name=row["name"], state=cast("Progress", state), **fields)
-
-
-def _number(value: object) -> float | None:
-    """Returns a finite number, None for all else; JSON of Python may say NaN."""
-    import math
-
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:  # JSON bounds no integer
-        return None

@@ -10,7 +10,7 @@ import pytest
 
 import odfreeze
 from odfreeze import cli
-from odfreeze.cli import COMMANDS, build_parser, main
+from odfreeze.cli import _PATHS, COMMANDS, build_parser, main
 from odfreeze.errors import Place, UsageError
 from tests.conftest import ROOT
 
@@ -120,6 +120,19 @@ def test_a_path_of_no_text_is_not_the_working_directory(capsys, arguments, what:
         "",
         f"odfreeze: {what} is empty; give a path (a variable of the shell may be unset)\n",
     )
+
+
+#: What arguments are called that are no paths.
+NO_PATHS = frozenset((
+    "BOOL", "CODE", "CODES", "FIELD", "N", "NAME", "PATH=VALUE", "PATTERN", "PATTERN=SCALE",
+    "PREFIX", "RATE", "STAGE", "TYPE", "VALUE", "VERSION", None,
+))  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_of_every_argument_it_is_known_whether_it_is_a_path(command: str) -> None:
+    named = {action.metavar for action in build_parser(command)._actions}
+    assert named - NO_PATHS <= _PATHS
 
 
 def test_hyphens_in_flags_only_are_underscores() -> None:

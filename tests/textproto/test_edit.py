@@ -18,14 +18,7 @@ from odfreeze.textproto import (
     set_field,
     set_repeated,
 )
-
-
-def edited(text: str, function: Any, *args: Any, **kwargs: Any) -> str:
-    data = text.encode()
-    result = apply_edits(data, function(parse(data), *args, **kwargs))
-    parse(result)
-    return result.decode()
-
+from tests.support.editing import edited
 
 # --- set_field --------------------------------------------------------------------
 

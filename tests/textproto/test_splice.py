@@ -12,23 +12,15 @@ from odfreeze.textproto import (
     Identifier,
     Raw,
     add_value,
-    apply_edits,
     parse,
     remove_field,
     set_field,
     set_repeated,
 )
 from odfreeze.textproto.splice import colon_for, cuts
+from tests.support.editing import edited
 
 Function = Callable[..., Iterable[Edit]]
-
-
-def edited(text: str, function: Function, *args: Any) -> str:
-    """Returns the text after an edit; it is one that can be read back."""
-    document = parse(text.encode())
-    result = apply_edits(document.data, function(document, *args))
-    parse(result)
-    return result.decode()
 
 
 @pytest.mark.parametrize(
